@@ -1,0 +1,22 @@
+//! The only place that runs programs: `mkfs`, `e2fsck`, `resize2fs`.
+
+/// A program that could not be run, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not installed.
+    #[error("{program} is not installed")]
+    Missing {
+        /// Its name.
+        program: &'static str,
+    },
+    /// It ended otherwise than well.
+    #[error("{program} ended with {status}: {output}")]
+    Failed {
+        /// Its name.
+        program: &'static str,
+        /// Its exit status in words.
+        status: String,
+        /// The last lines it printed.
+        output: String,
+    },
+}

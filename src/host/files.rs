@@ -1,0 +1,97 @@
+use std::path::Path;
+
+use super::Result;
+use crate::model::{Bytes, Usage};
+
+/// Files and directories. What these calls change is on disk when they return, unless they say otherwise.
+pub trait Files: Send + Sync {
+    /// Makes a directory, mode 0755 (`mkdir(2)`), with those above it that are missing. One that is there is fine.
+    fn create_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Makes an empty file to bind a device on, mode 0600. One that is there is fine.
+    fn create_file(&self, file: &Path) -> Result<()>;
+
+    /// Takes an empty directory or a file of no bytes away, and nothing else. None there is fine.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY` where it holds something, `EBUSY` where it is a mount point.
+    fn remove_empty(&self, path: &Path) -> Result<()>;
+
+    /// Takes a whole tree away, following no link and crossing no mount. None there is fine.
+    fn remove_tree(&self, dir: &Path) -> Result<()>;
+
+    /// Renames (`rename(2)`) and syncs both parents.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// A whole small file; `None` where there is none.
+    fn read(&self, file: &Path) -> Result<Option<Vec<u8>>>;
+
+    /// Replaces a whole small file: a temporary one beside it, `fsync`, rename, `fsync` of the directory.
+    ///
+    /// A crash leaves the old content or the new, and perhaps `FILE.new`, which the next write replaces.
+    fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()>;
+
+    /// The names in a directory, sorted. `ENOENT` where there is none.
+    fn list(&self, dir: &Path) -> Result<Vec<String>>;
+
+    /// What is at a path, links not followed; `None` where nothing is.
+    fn stat(&self, path: &Path) -> Result<Option<Stat>>;
+
+    /// Makes a file that is not there yet (`O_EXCL`, mode 0600), that long and without a block of its own.
+    /// On disk only after [`Files::sync`].
+    fn create_image(&self, file: &Path, size: Bytes) -> Result<()>;
+
+    /// Sets a file's length (`ftruncate(2)`), synced. The same length frees what is allocated past the end.
+    fn set_len(&self, file: &Path, size: Bytes) -> Result<()>;
+
+    /// Gives the first `size` bytes of a file real blocks (`fallocate(2)`), past its end too; its length stays.
+    ///
+    /// # Errors
+    /// `ENOSPC`; `EOPNOTSUPP` where the filesystem cannot: see [`Files::fill`].
+    fn allocate(&self, file: &Path, size: Bytes) -> Result<()>;
+
+    /// Writes zeros from `from` up to `to` where [`Files::allocate`] is not supported. Only for a range nobody uses yet.
+    fn fill(&self, file: &Path, from: Bytes, to: Bytes) -> Result<()>;
+
+    /// Puts a file's content on disk (`fsync(2)`).
+    fn sync(&self, file: &Path) -> Result<()>;
+
+    /// The room of the filesystem on which a directory lies.
+    fn space(&self, dir: &Path) -> Result<Usage>;
+
+    /// The longest file that can be made in a directory (found by `ftruncate(2)` of an unnamed file).
+    fn largest_file(&self, dir: &Path) -> Result<Bytes>;
+}
+
+/// A file's identity on this machine, as `stat(2)` and `LOOP_GET_STATUS64` give it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FileId {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`.
+    pub inode: u64,
+}
+
+/// What `stat(2)` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// Which file it is.
+    pub id: FileId,
+    /// Its kind.
+    pub kind: FileKind,
+    /// Its length.
+    pub size: Bytes,
+    /// The space it takes (`st_blocks`).
+    pub allocated: Bytes,
+}
+
+/// Kinds of files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    Regular,
+    /// Anything else: a link, a device, a socket.
+    Other,
+}

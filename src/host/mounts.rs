@@ -1,0 +1,74 @@
+use std::path::{Path, PathBuf};
+
+use super::{HeldLoop, LoopDevice, Result};
+use crate::model::{FsKind, MountOptions, Owner, Usage};
+
+/// Mounts, in the mount namespace of this process.
+pub trait Mounts: Send + Sync {
+    /// Opens the filesystem on a device without putting it anywhere (`fsopen(2)`, `fsmount(2)`): dropped, nothing is left.
+    fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>>;
+
+    /// Makes what is at `from` (a directory, or a device node) appear at `to`, at once with its final attributes
+    /// (`open_tree(2)`, `mount_setattr(2)`, `move_mount(2)`).
+    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()>;
+
+    /// Takes the topmost mount at a path away (`umount2(2)`, `UMOUNT_NOFOLLOW`).
+    ///
+    /// # Errors
+    /// `EBUSY` while it is in use.
+    fn unmount(&self, target: &Path) -> Result<()>;
+
+    /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there (`statx(2)`).
+    fn at(&self, path: &Path) -> Result<Option<MountAt>>;
+
+    /// Every mount (`/proc/self/mountinfo`). For inspection and for rare questions.
+    fn list(&self) -> Result<Vec<MountEntry>>;
+
+    /// How full the mounted filesystem is (`statvfs(3)`).
+    fn usage(&self, path: &Path) -> Result<Usage>;
+
+    /// Grows the mounted filesystem to the size of its device, online. One that fills it is left as it is.
+    ///
+    /// # Errors
+    /// `EPERM` where the kernel does not permit this process to (ext4 without `CAP_SYS_RESOURCE`).
+    fn grow(&self, path: &Path, fs: FsKind) -> Result<()>;
+
+    /// How many errors the filesystem has counted since it was made (ext4 `errors_count`; XFS keeps none: 0).
+    fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64>;
+}
+
+/// A filesystem that is open, and mounted nowhere. Dropped, it is closed.
+pub trait Detached: Send {
+    /// Sets owner and mode of the root directory.
+    fn set_owner(&self, owner: Owner) -> Result<()>;
+
+    /// As [`Mounts::grow`].
+    fn grow(&self) -> Result<()>;
+
+    /// Puts it at a path (`move_mount(2)`), where it stays.
+    fn attach(self: Box<Self>, target: &Path) -> Result<()>;
+}
+
+/// What is mounted at a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MountAt {
+    /// The loop device: that under the filesystem, or the device node that is bound here. `None`: something else.
+    pub device: Option<LoopDevice>,
+    /// Whether it is a device node.
+    pub is_block: bool,
+    /// Whether writes are refused, by the mount or by the filesystem.
+    pub read_only: bool,
+}
+
+/// One line of the mount table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MountEntry {
+    /// Where.
+    pub target: PathBuf,
+    /// The loop device, as in [`MountAt`].
+    pub device: Option<LoopDevice>,
+    /// Whether writes are refused by the mount itself.
+    pub read_only: bool,
+    /// Whether the filesystem itself is read-only: asked for, or after an error.
+    pub filesystem_read_only: bool,
+}

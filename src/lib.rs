@@ -1,0 +1,6 @@
+//! Ullage.
+
+pub mod config;
+pub mod fs_tools;
+pub mod host;
+pub mod model;

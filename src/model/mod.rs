@@ -1,0 +1,17 @@
+//! Plain types that every floor speaks: ids, sizes, what a volume is, how full it is.
+//!
+//! The ground floor: no tokio, no I/O, no clock.
+
+mod bytes;
+mod ids;
+mod mount_options;
+mod quantity;
+mod usage;
+mod volume;
+
+pub use bytes::Bytes;
+pub use ids::{InvalidId, PoolName, VolumeId};
+pub use mount_options::{MountAttributes, MountOptions};
+pub use quantity::{InvalidQuantity, parse_quantity};
+pub use usage::{Inodes, Usage};
+pub use volume::{Backend, Claim, Content, FsKind, Owner, VolumeSpec};

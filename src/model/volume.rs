@@ -1,0 +1,122 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bytes, PoolName};
+
+/// What a volume shall be: a request with every default filled in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeSpec {
+    /// The name that the caller gave; the id is a function of it.
+    pub name: String,
+    /// The pool in which it lies.
+    pub pool: PoolName,
+    /// Its exact size: a multiple of 4096.
+    pub size: Bytes,
+    /// A filesystem, or raw blocks.
+    pub content: Content,
+    /// Whether space is taken only as it is written, instead of reserved.
+    pub sparse: bool,
+    /// Whether its loop device shall bypass the page cache of the pool.
+    pub direct_io: bool,
+    /// Owner and mode of the root directory; `None` leaves what mkfs makes: root, 0755.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// Who claimed it.
+    #[serde(default)]
+    pub claim: Claim,
+}
+
+/// What is in a volume.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// A filesystem of that kind.
+    Filesystem(FsKind),
+    /// Nothing: a block device for the application.
+    Block,
+}
+
+/// The filesystems that Ullage makes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FsKind {
+    /// ext4.
+    Ext4,
+    /// XFS.
+    Xfs,
+}
+
+/// How volumes of a pool are made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// An image file on a loop device.
+    Loop,
+}
+
+/// Owner and mode of a volume's root directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Permission bits, 1 to 0o7777.
+    pub mode: u32,
+}
+
+/// The PersistentVolumeClaim behind a volume, where there is one.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// `csi.storage.k8s.io/pvc/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `csi.storage.k8s.io/pvc/namespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `csi.storage.k8s.io/pv/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+}
+
+impl FsKind {
+    /// Every one, in the order in which they are named to users.
+    pub const ALL: [Self; 2] = [Self::Xfs, Self::Ext4];
+
+    /// The kernel's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+        }
+    }
+}
+
+impl fmt::Display for FsKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Filesystem(fs) => fs.fmt(f),
+            Self::Block => f.pad("block"),
+        }
+    }
+}
+
+impl Content {
+    /// The filesystem, where there is one.
+    pub fn filesystem(self) -> Option<FsKind> {
+        match self {
+            Self::Filesystem(fs) => Some(fs),
+            Self::Block => None,
+        }
+    }
+}
