@@ -1,6 +1,10 @@
 //! Ullage.
 
+pub mod backend;
 pub mod config;
+pub mod engine;
 pub mod fs_tools;
 pub mod host;
 pub mod model;
+pub mod store;
+pub mod yaml;

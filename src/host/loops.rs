@@ -81,11 +81,12 @@ pub struct Backing {
 }
 
 impl Backing {
-    /// The tag of a volume's device: the id, behind our name, cut to what the kernel keeps.
+    /// The tag of a volume's device, no longer than the 63 bytes that the kernel keeps: the id, or its hash.
     pub fn tag_of(volume: &VolumeId) -> String {
-        let mut tag = format!("ullage/{volume}");
-        tag.truncate(63); // an id is ASCII
-        tag
+        match volume.as_str().len() {
+            0..=56 => format!("ullage/{volume}"),
+            _ => format!("ullage/{}", &volume.digest()[..56]),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl std::iter::Sum for Bytes {
 }
 
 impl fmt::Display for Bytes {
-    /// The largest binary unit, with one decimal where it does not come out even: `2Gi`, `1.5Gi`, `4095`.
+    /// The largest binary unit, with one decimal where it does not come out even: `2Gi`, `1.5Gi`, `1000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u32, &str); 6] = [(60, "Ei"), (50, "Pi"), (40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
         let Some((shift, unit)) = UNITS.into_iter().find(|(shift, _)| self.0 >> shift > 0) else {
@@ -99,7 +99,8 @@ mod tests {
     fn shows_the_largest_unit() {
         let cases = [
             (0, "0"),
-            (4095, "4095"),
+            (1023, "1023"),
+            (4095, "3.9Ki"),
             (4096, "4Ki"),
             (1 << 30, "1Gi"),
             (3 << 29, "1.5Gi"),

@@ -35,9 +35,12 @@ impl VolumeId {
         if is_safe(name, Self::LONGEST) && !name.starts_with(HASHED) {
             return Self(name.to_owned());
         }
-        let hash = Sha256::digest(name.as_bytes());
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{HASHED}{hex}"))
+        Self(format!("{HASHED}{}", sha256(name)))
+    }
+
+    /// The id's SHA-256 in hexadecimal, for a place that has no room for the id.
+    pub fn digest(&self) -> String {
+        sha256(&self.0)
     }
 
     /// The id as the caller had it from us.
@@ -63,6 +66,10 @@ impl PoolName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn checked(text: &str, what: &'static str, longest: usize) -> Result<String, InvalidId> {

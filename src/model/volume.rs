@@ -28,13 +28,22 @@ pub struct VolumeSpec {
     pub claim: Claim,
 }
 
-/// What is in a volume.
+/// What is in a volume. Written `xfs`, `ext4` or `block`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(from = "ContentName", into = "ContentName")]
 pub enum Content {
     /// A filesystem of that kind.
     Filesystem(FsKind),
     /// Nothing: a block device for the application.
+    Block,
+}
+
+/// [`Content`] on disk.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ContentName {
+    Ext4,
+    Xfs,
     Block,
 }
 
@@ -117,6 +126,26 @@ impl Content {
         match self {
             Self::Filesystem(fs) => Some(fs),
             Self::Block => None,
+        }
+    }
+}
+
+impl From<ContentName> for Content {
+    fn from(name: ContentName) -> Self {
+        match name {
+            ContentName::Ext4 => Self::Filesystem(FsKind::Ext4),
+            ContentName::Xfs => Self::Filesystem(FsKind::Xfs),
+            ContentName::Block => Self::Block,
+        }
+    }
+}
+
+impl From<Content> for ContentName {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Filesystem(FsKind::Ext4) => Self::Ext4,
+            Content::Filesystem(FsKind::Xfs) => Self::Xfs,
+            Content::Block => Self::Block,
         }
     }
 }

@@ -1,0 +1,119 @@
+use std::path::Path;
+
+use super::{Error, LoopImages, Result, Staging};
+use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, MountAt};
+use crate::model::{Bytes, Content, VolumeId};
+use crate::store::{Record, VolumeDir};
+
+/// How the kernel knows a volume's device: by the tag that attaching wrote, which outlives even the disk that the
+/// image was on, and by the image where that can be seen.
+pub(super) struct Identity<'a> {
+    pub(super) id: &'a VolumeId,
+    image: Option<FileId>,
+}
+
+impl Identity<'_> {
+    fn owns(&self, backing: &Backing) -> bool {
+        backing.tag == Backing::tag_of(self.id) && self.image.is_none_or(|image| image == backing.image)
+    }
+}
+
+impl LoopImages {
+    /// The volume's device, held: that which it has, or a new one. Never a second on one image.
+    pub(super) fn attach(&self, dir: &VolumeDir, record: &Record) -> Result<HeldLoop> {
+        let stat = self.image_of(dir, record)?;
+        let image = dir.image();
+        if self.machine.loops.is_attached(&image)? {
+            let identity = Identity { id: &record.id, image: Some(stat.id) };
+            let device = self.find(&identity)?.ok_or(Error::HeldByOthers { image })?;
+            return Ok(self.machine.loops.hold(device)?);
+        }
+        if stat.size > record.spec.size {
+            self.trim(dir, record.spec.size)?;
+        }
+        let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
+        let held = self.machine.loops.attach(&image, &attach)?;
+        self.remember(&record.id, held.device());
+        Ok(held)
+    }
+
+    /// The device that the volume has, if it has one.
+    pub(super) fn device_of(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<LoopDevice>> {
+        if self.is_attached(dir)? { self.find(&self.identity(id, Some(dir))?) } else { Ok(None) }
+    }
+
+    /// Whether anybody, in this mount namespace or another, has the image attached.
+    pub fn is_attached(&self, dir: &VolumeDir) -> Result<bool> {
+        let image = dir.image();
+        Ok(self.machine.files.stat(&image)?.is_some() && self.machine.loops.is_attached(&image)?)
+    }
+
+    /// What is mounted at a path, if it is this volume.
+    ///
+    /// # Errors
+    /// [`Error::ForeignMount`] where it is something else.
+    pub(super) fn mount_at(&self, path: &Path, volume: &Identity) -> Result<Option<MountAt>> {
+        let Some(mount) = self.machine.mounts.at(path)? else { return Ok(None) };
+        if let Some(device) = mount.device
+            && self.is_ours(device, volume)?
+        {
+            self.remember(volume.id, device);
+            return Ok(Some(mount));
+        }
+        Err(Error::ForeignMount { path: path.to_owned() })
+    }
+
+    /// Whether a volume, known only by its id, is mounted or bound at a path or staged there.
+    pub fn is_at(&self, id: &VolumeId, path: &Path) -> Result<bool> {
+        let volume = self.identity(id, None)?;
+        for path in [path.to_owned(), Staging(path).source(Content::Block)] {
+            if let Some(device) = self.machine.mounts.at(&path)?.and_then(|mount| mount.device)
+                && self.is_ours(device, &volume)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a device is this volume's.
+    pub(super) fn is_ours(&self, device: LoopDevice, volume: &Identity) -> Result<bool> {
+        Ok(self.machine.loops.backing(device)?.is_some_and(|backing| volume.owns(&backing)))
+    }
+
+    /// How the kernel knows a volume. `dir` is `None` where its pool is out of reach.
+    pub(super) fn identity<'a>(&self, id: &'a VolumeId, dir: Option<&VolumeDir>) -> Result<Identity<'a>> {
+        let stat = dir.map(|dir| self.machine.files.stat(&dir.image())).transpose()?.flatten();
+        Ok(Identity { id, image: stat.map(|stat| stat.id) })
+    }
+
+    /// Cuts away what an interrupted growth left past the volume's size. Nothing could be written there: image, then
+    /// record, then device is the order of growing.
+    pub(super) fn trim(&self, dir: &VolumeDir, size: Bytes) -> Result<()> {
+        tracing::info!(image = %dir.image().display(), %size, "an interrupted growth is taken back");
+        Ok(self.machine.files.set_len(&dir.image(), size)?)
+    }
+
+    fn find(&self, volume: &Identity) -> Result<Option<LoopDevice>> {
+        let hint = self.last_seen.lock().expect("no holder panics").get(volume.id).copied();
+        if let Some(device) = hint
+            && self.is_ours(device, volume)?
+        {
+            return Ok(Some(device));
+        }
+        let found = self.machine.loops.list()?.into_iter().find(|(_, backing)| volume.owns(backing));
+        if let Some((device, _)) = found {
+            self.remember(volume.id, device);
+        }
+        Ok(found.map(|(device, _)| device))
+    }
+
+    fn remember(&self, id: &VolumeId, device: LoopDevice) {
+        self.last_seen.lock().expect("no holder panics").insert(id.clone(), device);
+    }
+
+    /// Forgets a volume that is gone.
+    pub fn forget(&self, id: &VolumeId) {
+        self.last_seen.lock().expect("no holder panics").remove(id);
+    }
+}

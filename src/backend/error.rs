@@ -1,0 +1,78 @@
+use std::path::PathBuf;
+
+use crate::host;
+use crate::model::Bytes;
+
+/// Why a volume could not be made so.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine refused.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// The record promises an image, and there is none.
+    #[error("{}: the image is missing", image.display())]
+    ImageMissing {
+        /// Where it should be.
+        image: PathBuf,
+    },
+    /// The image is shorter than the record says.
+    #[error("{}: the image is {actual} long, and the volume is {recorded}", image.display())]
+    ImageTruncated {
+        /// Which.
+        image: PathBuf,
+        /// Its length.
+        actual: Bytes,
+        /// The volume's size.
+        recorded: Bytes,
+    },
+    /// Somebody else has attached the image.
+    #[error("{}: somebody else has attached the image (losetup -a shows them)", image.display())]
+    HeldByOthers {
+        /// Which.
+        image: PathBuf,
+    },
+    /// A path that should be free, or this volume's, has something else mounted on it.
+    #[error("{}: something else is mounted there", path.display())]
+    ForeignMount {
+        /// Where.
+        path: PathBuf,
+    },
+    /// It is mounted there already, in another way.
+    #[error("{}: the volume is there already, {found}, and {wanted} was asked for", path.display())]
+    Incompatible {
+        /// Where.
+        path: PathBuf,
+        /// How it is mounted.
+        found: &'static str,
+        /// How it should be.
+        wanted: &'static str,
+    },
+    /// The volume is not mounted where it should be.
+    #[error("{}: the volume is not mounted there", path.display())]
+    NotMounted {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Somebody still uses it.
+    #[error("{what} is still in use")]
+    Busy {
+        /// A mount or a device.
+        what: String,
+    },
+    /// The kernel does not let this process grow a mounted filesystem.
+    #[error(
+        "the kernel does not permit growing the mounted ext4 (CAP_SYS_RESOURCE is missing): give the driver that \
+         capability, or unmount the volume: it grows when it is mounted again"
+    )]
+    GrowthNotPermitted,
+}
+
+/// The result of a backend's call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Whether the pool's filesystem had no room.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Host(error) if error.is_no_space())
+    }
+}

@@ -1,0 +1,85 @@
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::{Error, Growth, LoopImages, Result};
+use crate::host::{LoopDevice, MountEntry};
+use crate::model::{Bytes, Content, VolumeId};
+use crate::store::{Record, VolumeDir};
+
+impl LoopImages {
+    /// Makes the image longer, the growth of a reserved one reserved first. Where there is no room nothing is changed.
+    pub fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        let before = self.image_of(dir, record)?.size;
+        let grown = self.take_space(dir, record, size);
+        if grown.is_err() {
+            self.machine.files.set_len(&dir.image(), before)?; // frees what was allocated past the end
+        }
+        grown
+    }
+
+    fn take_space(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        if !record.spec.sparse {
+            self.reserve(dir, record.spec.size, size)?;
+        }
+        Ok(self.machine.files.set_len(&dir.image(), size)?)
+    }
+
+    /// Lets the device and the filesystem follow the volume's size, where it is in use; else that is for the next stage.
+    ///
+    /// # Errors
+    /// [`Error::GrowthNotPermitted`]: the device has grown, the filesystem grows at the next stage.
+    pub fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth> {
+        let Some(device) = self.device_of(dir, &record.id)? else {
+            let raw = record.spec.content == Content::Block; // nothing in it to grow
+            return Ok(if raw { Growth::Done } else { Growth::Pending });
+        };
+        self.machine.loops.set_capacity(device)?;
+        let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
+        let path = match path {
+            Some(path) => Some(path.to_owned()),
+            None => self.mounts_of(device)?.into_iter().map(|mount| mount.target).next(),
+        };
+        let Some(path) = path else { return Ok(Growth::Pending) }; // mounted only in another namespace
+        match self.machine.mounts.grow(&path, fs) {
+            Err(error) if error.errno() == Some(Errno::EPERM) => Err(Error::GrowthNotPermitted),
+            grown => Ok(grown.map(|()| Growth::Done)?),
+        }
+    }
+
+    /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.
+    pub fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        let stat = self.image_of(dir, record)?;
+        if stat.size > record.spec.size && !self.is_attached(dir)? {
+            self.trim(dir, record.spec.size)?;
+        }
+        if !record.spec.sparse && !self.is_reserved(dir, record)? {
+            tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
+        }
+        Ok(())
+    }
+
+    /// Detaches a block device that no path has: what a kill between unbinding and detaching leaves.
+    pub fn detach_orphan(&self, dir: &VolumeDir, id: &VolumeId, mounts: &[MountEntry]) -> Result<()> {
+        let Some(device) = self.device_of(dir, id)? else { return Ok(()) };
+        let Some(backing) = self.machine.loops.backing(device)? else { return Ok(()) };
+        if !backing.autoclear && mounts.iter().all(|mount| mount.device != Some(device)) {
+            let gone = self.machine.loops.detach(device)?;
+            tracing::info!(volume = %id, %device, gone, "a device that no path has is detached");
+        }
+        Ok(())
+    }
+
+    /// Where a device's filesystem is mounted, or its node bound.
+    pub(super) fn mounts_of(&self, device: LoopDevice) -> Result<Vec<MountEntry>> {
+        let mounts = self.machine.mounts.list()?;
+        Ok(mounts.into_iter().filter(|mount| mount.device == Some(device)).collect())
+    }
+
+    /// Where the volume is mounted or bound, other than at these paths.
+    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, except: &[&Path]) -> Result<Vec<PathBuf>> {
+        let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
+        let targets = self.mounts_of(device)?.into_iter().map(|mount| mount.target);
+        Ok(targets.filter(|target| !except.contains(&target.as_path())).collect())
+    }
+}

@@ -1,0 +1,85 @@
+use nix::errno::Errno;
+
+use super::{Error, LoopImages, Result};
+use crate::host::{self, Attach, Stat};
+use crate::model::{Bytes, FsKind, MountOptions, Owner, VolumeId};
+use crate::store::{Record, VolumeDir};
+
+impl LoopImages {
+    /// Makes the image of a new volume: its space, its filesystem, its owner. On disk when this returns.
+    ///
+    /// # Errors
+    /// `EEXIST` where there is an image already: nothing is ever formatted that this call did not make.
+    pub fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        let (files, image, spec) = (&self.machine.files, dir.image(), &record.spec);
+        files.create_image(&image, spec.size)?;
+        if !spec.sparse {
+            self.reserve(dir, Bytes::ZERO, spec.size)?;
+        }
+        if let Some(fs) = spec.content.filesystem() {
+            self.machine.tools.format(&image, fs)?;
+            if !spec.sparse {
+                self.reserve(dir, spec.size, spec.size)?; // mkfs punches holes
+            }
+        }
+        files.sync(&image)?;
+        match (spec.content.filesystem(), spec.owner) {
+            (Some(fs), Some(owner)) => self.set_owner(dir, &record.id, fs, owner),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes and mounts a filesystem of that kind in a scratch image, to see whether this machine can.
+    pub fn prove(&self, dir: &VolumeDir, fs: FsKind) -> Result<()> {
+        let image = dir.image();
+        self.machine.files.create_image(&image, Bytes::mib(300))?;
+        self.machine.tools.format(&image, fs)?;
+        let device = self.machine.loops.attach(&image, &Attach { volume: probe_id(), direct_io: true })?;
+        self.machine.mounts.open(&device, fs, &MountOptions::default())?;
+        Ok(())
+    }
+
+    /// Gives every block of the first `to` bytes to the image; those before `from` may be in use.
+    pub(super) fn reserve(&self, dir: &VolumeDir, from: Bytes, to: Bytes) -> Result<()> {
+        let image = dir.image();
+        match self.machine.files.allocate(&image, to) {
+            // Such a filesystem punches no holes either: what was filled once stays filled.
+            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {
+                Ok(self.machine.files.fill(&image, from, to)?)
+            }
+            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// The image as it is on disk; what is wrong with it is an error.
+    pub(super) fn image_of(&self, dir: &VolumeDir, record: &Record) -> Result<Stat> {
+        let image = dir.image();
+        let Some(stat) = self.machine.files.stat(&image)? else { return Err(Error::ImageMissing { image }) };
+        if stat.size < record.spec.size {
+            return Err(Error::ImageTruncated { image, actual: stat.size, recorded: record.spec.size });
+        }
+        Ok(stat)
+    }
+
+    /// Mounted nowhere, so that a kill in between leaves nothing behind.
+    fn set_owner(&self, dir: &VolumeDir, id: &VolumeId, fs: FsKind, owner: Owner) -> Result<()> {
+        let attach = Attach { volume: id.clone(), direct_io: false };
+        let device = self.machine.loops.attach(&dir.image(), &attach)?;
+        self.machine.mounts.open(&device, fs, &MountOptions::default())?.set_owner(owner)?;
+        Ok(())
+    }
+
+    /// Whether the image has all the blocks it was promised; those it lost are given again where there is room.
+    pub(super) fn is_reserved(&self, dir: &VolumeDir, record: &Record) -> Result<bool, host::Error> {
+        let image = dir.image();
+        if self.reserve(dir, record.spec.size, record.spec.size).is_ok() {
+            return Ok(true);
+        }
+        Ok(self.machine.files.stat(&image)?.is_some_and(|stat| stat.allocated >= record.spec.size))
+    }
+}
+
+fn probe_id() -> VolumeId {
+    VolumeId::from_name("probe")
+}

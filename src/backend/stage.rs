@@ -1,0 +1,206 @@
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::device::Identity;
+use super::{Error, LoopImages, Result};
+use crate::host::{Detached, HeldLoop, LoopDevice};
+use crate::model::{Content, FsKind, MountOptions, VolumeId};
+use crate::store::{Record, VolumeDir};
+
+/// Where a volume is staged: `staging_target_path` of CSI, a directory. A filesystem is mounted on it; a block
+/// device is bound on the file `device` in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Staging<'a>(pub &'a Path);
+
+/// Whether the filesystem follows the volume's size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Growth {
+    /// It has the volume's size.
+    Done,
+    /// It does so at the next stage.
+    Pending,
+}
+
+impl Staging<'_> {
+    /// The path that a volume with that content is bound from.
+    pub fn source(self, content: Content) -> PathBuf {
+        match content {
+            Content::Filesystem(_) => self.0.to_owned(),
+            Content::Block => self.0.join("device"),
+        }
+    }
+}
+
+impl LoopImages {
+    /// Attaches the volume and mounts it at its staging path, finishing a growth that is pending. Never formats.
+    pub fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
+        if !record.spec.sparse && !self.is_reserved(dir, record)? {
+            tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
+        }
+        match record.spec.content {
+            Content::Filesystem(fs) => self.stage_filesystem(dir, record, fs, staging, options),
+            Content::Block => self.stage_block(dir, record, staging),
+        }
+    }
+
+    fn stage_filesystem(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        fs: FsKind,
+        staging: Staging,
+        options: &MountOptions,
+    ) -> Result<Growth> {
+        if let Some(mount) = self.mount_at(staging.0, &self.identity(&record.id, Some(dir))?)? {
+            same_access(staging.0, mount.read_only, options.attributes.read_only)?;
+            return Ok(if record.growth_is_pending() { Growth::Pending } else { Growth::Done });
+        }
+        let device = self.attach(dir, record)?;
+        self.machine.files.create_dir(staging.0)?;
+        let mut mount = self.machine.mounts.open(&device, fs, options)?;
+        if record.growth_is_pending() {
+            mount = self.grow_detached(mount, &device, fs, options)?;
+        }
+        mount.attach(staging.0)?;
+        Ok(Growth::Done)
+    }
+
+    /// Online where the kernel permits it, else closed, checked and grown by `resize2fs`.
+    fn grow_detached(
+        &self,
+        mount: Box<dyn Detached>,
+        device: &HeldLoop,
+        fs: FsKind,
+        options: &MountOptions,
+    ) -> Result<Box<dyn Detached>> {
+        self.machine.loops.set_capacity(device.device())?; // adopted, it may still have its old size
+        match mount.grow() {
+            Err(error) if error.errno() == Some(Errno::EPERM) && fs == FsKind::Ext4 => {
+                drop(mount);
+                self.machine.tools.grow_offline(device, fs)?;
+                Ok(self.machine.mounts.open(device, fs, options)?)
+            }
+            grown => Ok(grown.map(|()| mount)?),
+        }
+    }
+
+    fn stage_block(&self, dir: &VolumeDir, record: &Record, staging: Staging) -> Result<Growth> {
+        let node = staging.source(Content::Block);
+        match self.mount_at(&node, &self.identity(&record.id, Some(dir))?) {
+            Ok(Some(_)) => {}
+            // Left by a kill: the node of a device that went away, and may be somebody else's now.
+            Err(Error::ForeignMount { .. }) => {
+                self.machine.mounts.unmount(&node)?;
+                self.bind_device(dir, record, staging, &node)?;
+            }
+            other => {
+                other?;
+                self.bind_device(dir, record, staging, &node)?;
+            }
+        }
+        let device = self.attach(dir, record)?;
+        self.machine.loops.keep(&device)?;
+        self.machine.loops.set_capacity(device.device())?;
+        Ok(Growth::Done)
+    }
+
+    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
+    fn bind_device(&self, dir: &VolumeDir, record: &Record, staging: Staging, node: &Path) -> Result<()> {
+        let device = self.attach(dir, record)?;
+        self.machine.files.create_dir(staging.0)?;
+        self.machine.files.create_file(node)?;
+        self.machine.mounts.bind(&device.device().path(), node, false)?;
+        self.machine.loops.keep(&device)?;
+        Ok(())
+    }
+
+    /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
+    pub fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
+        let volume = self.identity(id, dir)?;
+        self.unmount(staging.0, &volume)?;
+        let node = staging.source(Content::Block);
+        if let Some(mount) = self.machine.mounts.at(&node)? {
+            self.machine.mounts.unmount(&node)?;
+            self.machine.files.remove_empty(&node)?;
+            if let Some(device) = mount.device
+                && self.is_ours(device, &volume)?
+            {
+                return self.detach_kept(device);
+            }
+        }
+        self.machine.files.remove_empty(&node)?;
+        self.detach_unbound(id, dir)
+    }
+
+    /// A block device whose node is already unbound: an earlier call was killed, or found it in use.
+    fn detach_unbound(&self, id: &VolumeId, dir: Option<&VolumeDir>) -> Result<()> {
+        let Some(device) = dir.map(|dir| self.device_of(dir, id)).transpose()?.flatten() else { return Ok(()) };
+        match self.machine.loops.backing(device)? {
+            Some(backing) if !backing.autoclear => self.detach_kept(device),
+            _ => Ok(()),
+        }
+    }
+
+    fn detach_kept(&self, device: LoopDevice) -> Result<()> {
+        let mounts = self.machine.mounts.list()?;
+        if mounts.iter().any(|mount| mount.device == Some(device)) {
+            return Ok(()); // staged or published elsewhere too
+        }
+        if self.machine.loops.detach(device)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
+    }
+
+    /// Makes the staged volume appear at a target path.
+    pub fn publish(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        staging: Staging,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        let content = record.spec.content;
+        let source = staging.source(content);
+        let volume = self.identity(&record.id, Some(dir))?;
+        let Some(staged) = self.mount_at(&source, &volume)? else { return Err(Error::NotMounted { path: source }) };
+        if let Some(mount) = self.mount_at(target, &volume)? {
+            return same_access(target, mount.read_only, read_only || staged.read_only);
+        }
+        match content {
+            Content::Filesystem(_) => self.machine.files.create_dir(target)?,
+            Content::Block => self.machine.files.create_file(target)?,
+        }
+        Ok(self.machine.mounts.bind(&source, target, read_only)?)
+    }
+
+    /// Takes the volume off a target path, and the path away.
+    pub fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+        self.unmount(target, &self.identity(id, dir)?)?;
+        match self.machine.files.remove_empty(target) {
+            // Not ours: a plain directory with somebody's files in it.
+            Err(error) if error.errno() == Some(Errno::ENOTEMPTY) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Every mount of the volume at this path: two on top of each other are gone with one call.
+    fn unmount(&self, path: &Path, volume: &Identity) -> Result<()> {
+        while self.mount_at(path, volume)?.is_some() {
+            match self.machine.mounts.unmount(path) {
+                Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                    return Err(Error::Busy { what: path.display().to_string() });
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn same_access(path: &Path, found: bool, wanted: bool) -> Result<()> {
+    let word = |read_only| if read_only { "read-only" } else { "writable" };
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::Incompatible { path: path.to_owned(), found: word(found), wanted: word(wanted) })
+}

@@ -1,0 +1,168 @@
+use std::time::SystemTime;
+
+use super::pool::Pool;
+use super::{Engine, Error, Result, SizeRange};
+use crate::model::{VolumeId, VolumeSpec};
+use crate::store::{Phase, Record, VolumeDir};
+
+/// A volume that is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateRequest {
+    /// What it shall be; `spec.size` is the size of a new one.
+    pub spec: VolumeSpec,
+    /// Which sizes of one that exists satisfy the caller.
+    pub accepted: SizeRange,
+}
+
+/// What a request for a volume means, given what is there.
+#[derive(Debug, PartialEq)]
+enum Decision {
+    /// Nothing is there.
+    Fresh,
+    /// An earlier call did not finish: throw away what it left.
+    Resume,
+    /// It is there already.
+    Same,
+    /// Another volume has the name.
+    Conflict(String),
+}
+
+impl Engine {
+    /// Makes a volume, or finds that it is there already.
+    pub fn create(&self, request: &CreateRequest) -> Result<Record> {
+        let id = VolumeId::from_name(&request.spec.name);
+        let _lock = self.locks.lock(&id)?;
+        let found = self.find(&id)?;
+        match (decide(found.as_ref().map(|found| &found.record), request), found) {
+            (Decision::Same, Some(found)) => return Ok(found.record),
+            (Decision::Conflict(difference), _) => return Err(Error::Conflict { id, difference }),
+            (Decision::Resume, Some(found)) => self.discard(found.pool, &id)?,
+            _ => {}
+        }
+        let pool = self.pool(&request.spec.pool)?;
+        pool.still_there(&self.machine)?;
+        if let Some(fs) = request.spec.content.filesystem()
+            && let Some(Err(reason)) = pool.served()?.filesystems.get(&fs)
+        {
+            return Err(Error::NoFilesystem { pool: pool.name().clone(), fs, reason: reason.clone() });
+        }
+        let admission = pool.admit(&self.machine, &id, request.spec.size, request.spec.sparse)?;
+        let record = self.make(pool, &id, &request.spec)?;
+        admission.keep();
+        Ok(record)
+    }
+
+    /// On failure no file is left.
+    fn make(&self, pool: &Pool, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+        let dir = pool.dir.volume(id);
+        self.provision(&dir, id, spec).map_err(|error| {
+            if let Err(error) = self.discard(pool, id).and_then(|()| Ok(pool.empty_trash(&self.machine)?)) {
+                tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
+            }
+            match error {
+                Error::Backend(error) if error.is_no_space() => {
+                    Error::RanFull { pool: pool.name().clone(), asked: spec.size }
+                }
+                error => error,
+            }
+        })
+    }
+
+    fn provision(&self, dir: &VolumeDir, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+        let files = &*self.machine.files;
+        let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
+        files.create_dir(dir.path())?;
+        record.save(files, dir)?;
+        self.backend.provision(dir, &record)?;
+        record.phase = Phase::Ready;
+        record.save(files, dir)?;
+        Ok(record)
+    }
+}
+
+fn decide(existing: Option<&Record>, request: &CreateRequest) -> Decision {
+    let Some(record) = existing else { return Decision::Fresh };
+    if record.phase == Phase::Creating {
+        return Decision::Resume;
+    }
+    let (there, asked) = (&record.spec, &request.spec);
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, there: String, asked: String| {
+        if there != asked {
+            differences.push(format!("{what} is {there}, and {asked} was asked for"));
+        }
+    };
+    compare("name", there.name.clone(), asked.name.clone());
+    compare("pool", there.pool.to_string(), asked.pool.to_string());
+    compare("content", there.content.to_string(), asked.content.to_string());
+    compare("sparse", there.sparse.to_string(), asked.sparse.to_string());
+    compare("directIo", there.direct_io.to_string(), asked.direct_io.to_string());
+    compare("owner", format!("{:?}", there.owner), format!("{:?}", asked.owner));
+    if !request.accepted.contains(there.size) {
+        differences.push(format!("size is {}, and {} was asked for", there.size, request.accepted));
+    }
+    if differences.is_empty() { Decision::Same } else { Decision::Conflict(differences.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::model::{Bytes, Claim, Content, FsKind, PoolName};
+
+    fn request(change: impl Fn(&mut CreateRequest)) -> CreateRequest {
+        let spec = VolumeSpec {
+            name: "db".into(),
+            pool: PoolName::parse("default").unwrap(),
+            size: Bytes::gib(1),
+            content: Content::Filesystem(FsKind::Xfs),
+            sparse: false,
+            direct_io: true,
+            owner: None,
+            claim: Claim::default(),
+        };
+        let mut request = CreateRequest { spec, accepted: SizeRange { at_least: Bytes::gib(1), at_most: None } };
+        change(&mut request);
+        request
+    }
+
+    fn record(phase: Phase) -> Record {
+        let spec = request(|_| {}).spec;
+        let mut record = Record::creating(VolumeId::from_name("db"), spec, OffsetDateTime::UNIX_EPOCH);
+        record.phase = phase;
+        record
+    }
+
+    #[test]
+    fn decides_by_what_is_there() {
+        let plain = request(|_| {});
+        assert_eq!(decide(None, &plain), Decision::Fresh);
+        assert_eq!(decide(Some(&record(Phase::Creating)), &plain), Decision::Resume);
+        assert_eq!(decide(Some(&record(Phase::Ready)), &plain), Decision::Same);
+    }
+
+    #[test]
+    fn another_size_is_the_same_while_it_is_accepted() {
+        let ready = record(Phase::Ready);
+        let sized = |at_least, at_most| request(|request| request.accepted = SizeRange { at_least, at_most });
+        assert_eq!(decide(Some(&ready), &sized(Bytes::mib(100), None)), Decision::Same);
+        assert_eq!(decide(Some(&ready), &sized(Bytes::ZERO, Some(Bytes::gib(1)))), Decision::Same);
+        for other in [sized(Bytes::gib(2), None), sized(Bytes::ZERO, Some(Bytes::mib(100)))] {
+            assert!(
+                matches!(decide(Some(&ready), &other), Decision::Conflict(text) if text.starts_with("size is 1Gi"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_every_difference() {
+        let other = request(|request| {
+            request.spec.sparse = true;
+            request.spec.content = Content::Block;
+            request.spec.claim.name = Some("another claim is no difference".into());
+        });
+        let expected = "content is xfs, and block was asked for; sparse is false, and true was asked for";
+        assert_eq!(decide(Some(&record(Phase::Ready)), &other), Decision::Conflict(expected.into()));
+    }
+}

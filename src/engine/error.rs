@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+
+use crate::backend;
+use crate::host;
+use crate::model::{Bytes, FsKind, PoolName, VolumeId};
+use crate::store;
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the texts say it, and the fields are named in them")]
+pub enum Error {
+    #[error("volume '{0}' does not exist")]
+    NoVolume(VolumeId),
+    #[error("volume '{id}' was not found, and pool '{pool}' is not served: {reason}")]
+    NoVolumeHere { id: VolumeId, pool: PoolName, reason: String },
+    #[error("another call on volume '{0}' is under way")]
+    Busy(VolumeId),
+    #[error("volume '{id}' exists, and is another: {difference}")]
+    Conflict { id: VolumeId, difference: String },
+    #[error("volume '{0}' is still being made")]
+    Unfinished(VolumeId),
+    #[error("the record of volume '{id}' cannot be read, so nothing is done to it: {reason}")]
+    Unreadable { id: VolumeId, reason: String },
+    #[error("there is no pool '{pool}': the pools are {known}")]
+    NoPool { pool: PoolName, known: String },
+    #[error("pool '{pool}' is not served: {reason}")]
+    NotServed { pool: PoolName, reason: String },
+    #[error("pool '{pool}' cannot make {fs} filesystems: {reason}")]
+    NoFilesystem { pool: PoolName, fs: FsKind, reason: String },
+    #[error(
+        "pool '{pool}' is full: {asked} asked for, {available} available ({free} free, {reserve} reserve, {pending} promised to calls under way)"
+    )]
+    Full { pool: PoolName, asked: Bytes, available: Bytes, free: Bytes, reserve: Bytes, pending: Bytes },
+    #[error("pool '{pool}' is full: {asked} asked for, {promised} of at most {bound} promised to sparse volumes")]
+    Overcommitted { pool: PoolName, asked: Bytes, promised: Bytes, bound: Bytes },
+    #[error("pool '{pool}' ran full while {asked} were taken: others write there too")]
+    RanFull { pool: PoolName, asked: Bytes },
+    #[error("{asked} asked for, and the longest file in pool '{pool}' is {longest}")]
+    TooLong { pool: PoolName, asked: Bytes, longest: Bytes },
+    #[error("the volume cannot grow: {0}")]
+    CannotGrow(#[source] Box<Error>),
+    #[error("the volume is {size}, and cannot become {asked}: volumes only grow")]
+    Smaller { size: Bytes, asked: Bytes },
+    #[error("the volume is {size}, more than the limit of {limit} that was asked for")]
+    PastLimit { size: Bytes, limit: Bytes },
+    #[error("volume '{id}' is in use: {}", places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", "))]
+    InUse { id: VolumeId, places: Vec<PathBuf> },
+    #[error("volume '{id}' holds {content}, and {asked} was asked for")]
+    WrongContent { id: VolumeId, content: String, asked: String },
+    #[error(transparent)]
+    Backend(#[from] backend::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Host(#[from] host::Error),
+}
+
+/// The result of an engine's call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What an error means to a caller. Closed: whoever answers a caller has a row for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The request contradicts itself, or the volume.
+    Invalid,
+    /// There is no such volume, or it is not at the path that was named.
+    NotFound,
+    /// There is one of that name, and it is another; or it is mounted there in another way.
+    Exists,
+    /// Another call on the volume is under way.
+    Busy,
+    /// There is no room for a new volume here; there may be on another node.
+    Full,
+    /// The volume cannot have the size that is asked for.
+    SizeRefused,
+    /// Something has to be done first: unmount, stage, give a capability.
+    NotNow,
+    /// What is needed is out of reach, and may come back.
+    Unavailable,
+    /// The machine failed.
+    Failed,
+}
+
+impl Error {
+    /// What it means to a caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NoVolume(_) => Kind::NotFound,
+            Self::NoPool { .. } | Self::WrongContent { .. } => Kind::Invalid,
+            Self::Busy(_) => Kind::Busy,
+            Self::Conflict { .. } => Kind::Exists,
+            Self::Full { .. } | Self::Overcommitted { .. } | Self::RanFull { .. } | Self::TooLong { .. } => Kind::Full,
+            // Another node may serve the pool; this one may again.
+            Self::NotServed { .. } | Self::NoFilesystem { .. } => Kind::Full,
+            Self::NoVolumeHere { .. } | Self::Unfinished(_) => Kind::Unavailable,
+            Self::CannotGrow(_) | Self::Smaller { .. } | Self::PastLimit { .. } => Kind::SizeRefused,
+            Self::InUse { .. } => Kind::NotNow,
+            Self::Unreadable { .. } | Self::Store(_) | Self::Host(_) => Kind::Failed,
+            Self::Backend(error) => kind_of(error),
+        }
+    }
+
+    /// A `Full` of any sort, met while growing: the size is refused, on this node and every other.
+    pub(super) fn when_growing(self) -> Self {
+        match self.kind() {
+            Kind::Full => Self::CannotGrow(Box::new(self)),
+            _ => self,
+        }
+    }
+}
+
+fn kind_of(error: &backend::Error) -> Kind {
+    use backend::Error as Backend;
+    match error {
+        Backend::Incompatible { .. } => Kind::Exists,
+        Backend::NotMounted { .. } => Kind::NotNow,
+        Backend::HeldByOthers { .. }
+        | Backend::ForeignMount { .. }
+        | Backend::Busy { .. }
+        | Backend::GrowthNotPermitted => Kind::NotNow,
+        Backend::ImageMissing { .. } | Backend::ImageTruncated { .. } | Backend::Host(_) => Kind::Failed,
+    }
+}

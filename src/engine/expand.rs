@@ -1,0 +1,72 @@
+use std::fmt;
+use std::path::Path;
+
+use super::{Engine, Error, Found, Result};
+use crate::model::{Bytes, VolumeId};
+
+/// The sizes that satisfy a caller (`CapacityRange` of CSI).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SizeRange {
+    /// No smaller.
+    pub at_least: Bytes,
+    /// No larger, where there is a limit.
+    pub at_most: Option<Bytes>,
+}
+
+impl SizeRange {
+    /// Whether a size is in it.
+    pub fn contains(&self, size: Bytes) -> bool {
+        size >= self.at_least && self.at_most.is_none_or(|limit| size <= limit)
+    }
+}
+
+impl fmt::Display for SizeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at_most {
+            Some(limit) => write!(f, "{} to {limit}", self.at_least),
+            None => write!(f, "at least {}", self.at_least),
+        }
+    }
+}
+
+impl Engine {
+    /// Grows a volume to `range.at_least`, online where it is mounted (`NodeExpandVolume`); returns its size.
+    ///
+    /// Where `path` is given the volume must be there. Image, record and device grow before the filesystem: killed in
+    /// between, the same call or the next stage goes on.
+    pub fn expand(&self, id: &VolumeId, path: Option<&Path>, range: SizeRange) -> Result<Bytes> {
+        let _lock = self.locks.lock(id)?;
+        let mut found = self.existing(id)?;
+        let path = match path {
+            Some(path) => Some(self.backend.mounted(&found.dir, id, path)?.0),
+            None => None,
+        };
+        let size = found.record.spec.size;
+        if let Some(limit) = range.at_most.filter(|limit| *limit < size) {
+            return Err(Error::PastLimit { size, limit });
+        }
+        if range.at_least < size && range.at_least > Bytes::ZERO {
+            return Err(Error::Smaller { size, asked: range.at_least });
+        }
+        if range.at_least > size {
+            self.enlarge(&mut found, range.at_least)?;
+        } else if !found.record.growth_is_pending() {
+            return Ok(size);
+        }
+        let growth = self.backend.follow(&found.dir, &found.record, path.as_deref())?;
+        self.grown(&mut found, growth)?;
+        Ok(found.record.spec.size)
+    }
+
+    fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
+        let (pool, record) = (found.pool, &mut found.record);
+        let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
+        self.backend.enlarge(&found.dir, record, size).map_err(|error| match error.is_no_space() {
+            true => Error::RanFull { pool: pool.name().clone(), asked: size }.when_growing(),
+            false => error.into(),
+        })?;
+        admission.keep();
+        record.spec.size = size;
+        self.save(found)
+    }
+}

@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::ledger::Room;
+use super::{Engine, Error, Found, Result};
+use crate::backend::{Fault, Presence};
+use crate::config::PoolConfig;
+use crate::model::{Bytes, FsKind, Usage, VolumeId};
+use crate::store::{Phase, Record};
+
+/// Everything there is to say of a volume.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Its record.
+    pub record: Record,
+    /// Where it is attached and mounted.
+    pub presence: Presence,
+    /// How full it is, where it is mounted.
+    pub usage: Option<Usage>,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+/// Everything there is to say of a pool.
+#[derive(Clone, Debug)]
+pub struct PoolStatus {
+    /// How it is configured.
+    pub config: PoolConfig,
+    /// Its room, or why it is not served.
+    pub room: Result<Room, String>,
+    /// Which filesystems it can make, or why not.
+    pub filesystems: BTreeMap<FsKind, Result<(), String>>,
+}
+
+/// Something in a pool that is not understood, and left alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetAside {
+    /// Where.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Engine {
+    /// Everything about a volume, finished or not.
+    pub fn inspect(&self, id: &VolumeId) -> Result<Inspection> {
+        let found = self.find(id)?.map_or_else(|| Err(self.missing(id)), Ok)?;
+        self.inspected(found)
+    }
+
+    /// A volume's record.
+    pub fn record(&self, id: &VolumeId) -> Result<Record> {
+        Ok(self.existing(id)?.record)
+    }
+
+    fn inspected(&self, found: Found) -> Result<Inspection> {
+        let Found { pool, dir, record } = found;
+        let presence = self.backend.presence(&dir, &record.id)?;
+        let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
+            (Some(_), Some(mount)) => Some(self.machine.mounts.usage(&mount.target)?),
+            _ => None,
+        };
+        let mut faults = match record.phase {
+            Phase::Ready => self.backend.faults(&dir, &record)?,
+            Phase::Creating => Vec::new(),
+        };
+        if self.is_nearly_full(pool.room(&self.machine)?) {
+            faults.push(Fault::PoolNearlyFull);
+        }
+        Ok(Inspection { record, presence, usage, faults })
+    }
+
+    /// Volumes in the order of their ids, from behind `after`, at most `limit` (0: all); and whether there are more.
+    /// One that disappears meanwhile, or whose record cannot be read, is left out.
+    pub fn list(&self, after: Option<&VolumeId>, limit: usize) -> Result<(Vec<Record>, bool)> {
+        let mut ids = Vec::new();
+        for pool in self.served_pools() {
+            ids.extend(
+                self.machine.files.list(&pool.dir.volumes())?.iter().filter_map(|name| VolumeId::parse(name).ok()),
+            );
+        }
+        ids.sort();
+        let mut records = Vec::new();
+        for id in ids.iter().filter(|id| after.is_none_or(|after| *id > after)) {
+            if limit > 0 && records.len() == limit {
+                return Ok((records, true));
+            }
+            match self.existing(id) {
+                Ok(found) => records.push(found.record),
+                Err(
+                    Error::NoVolume(_) | Error::NoVolumeHere { .. } | Error::Unreadable { .. } | Error::Unfinished(_),
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((records, false))
+    }
+
+    /// What is wrong with a volume (`NodeGetVolumeHealth`); a volume that cannot be read is a fault, not an error.
+    pub fn health(&self, id: &VolumeId) -> Result<Vec<Fault>> {
+        match self.existing(id).and_then(|found| self.inspected(found)) {
+            Ok(inspection) => Ok(inspection.faults),
+            Err(Error::Unreadable { reason, .. }) => Ok(vec![Fault::RecordUnreadable(reason)]),
+            Err(Error::NoVolumeHere { pool, reason, .. }) => {
+                Ok(vec![Fault::PoolNotServed(format!("{pool}: {reason}"))])
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every pool.
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        let status = |pool: &super::pool::Pool| {
+            let room = pool.served().map_err(|_| pool.state().as_ref().err().cloned().unwrap_or_default());
+            let room = room.and_then(|_| pool.room(&self.machine).map_err(|error| error.to_string()));
+            let filesystems = pool.state().as_ref().map(|served| served.filesystems.clone()).unwrap_or_default();
+            PoolStatus { config: pool.config.clone(), room, filesystems }
+        };
+        self.pools.iter().map(status).collect()
+    }
+
+    /// What is wrong with a pool.
+    pub fn pool_faults(&self, pool: &PoolStatus) -> Vec<Fault> {
+        match &pool.room {
+            Err(reason) => vec![Fault::PoolNotServed(reason.clone())],
+            Ok(room) if self.is_nearly_full(*room) => vec![Fault::PoolNearlyFull],
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    /// What was found and not understood when starting.
+    pub fn set_aside(&self) -> Vec<SetAside> {
+        self.set_aside.read().expect("no holder panics").clone()
+    }
+
+    fn is_nearly_full(&self, room: Room) -> bool {
+        let (available, total) = (room.free.saturating_sub(room.reserve), room.total.saturating_sub(room.reserve));
+        available < Bytes::new(total.get() / 10)
+    }
+}

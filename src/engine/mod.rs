@@ -1,0 +1,131 @@
+//! What a volume means: who may have it, when it exists, how large it is. Synchronous; the only writer of records.
+//!
+//! Every call owns its volume's lock from beginning to end, and nobody waits for one. The pool's lock is held only
+//! while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
+//! answer it would have given.
+
+mod capacity;
+mod create;
+mod delete;
+mod error;
+mod expand;
+mod inspect;
+mod ledger;
+mod locks;
+mod pool;
+mod publish;
+mod recover;
+
+pub use capacity::Capacity;
+pub use create::CreateRequest;
+pub use error::{Error, Kind, Result};
+pub use expand::SizeRange;
+pub use inspect::{Inspection, PoolStatus, SetAside};
+pub use ledger::Room;
+pub use publish::{Access, PublishRequest, StageRequest};
+
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backend::LoopImages;
+use crate::config::PoolConfig;
+use crate::host::Machine;
+use crate::model::{PoolName, VolumeId};
+use crate::store::{self, Phase, Record, VolumeDir};
+use locks::VolumeLocks;
+use pool::Pool;
+
+/// The engine over one machine's pools.
+pub struct Engine {
+    machine: Machine,
+    backend: LoopImages,
+    pools: Vec<Pool>,
+    locks: VolumeLocks,
+    recovered: AtomicBool,
+    set_aside: RwLock<Vec<SetAside>>,
+}
+
+/// A volume that was found.
+struct Found<'a> {
+    pool: &'a Pool,
+    dir: VolumeDir,
+    record: Record,
+}
+
+impl Engine {
+    /// An engine that serves nothing yet: call [`Engine::recover`].
+    pub fn new(machine: Machine, pools: Vec<PoolConfig>) -> Self {
+        Self {
+            backend: LoopImages::new(machine.clone()),
+            machine,
+            pools: pools.into_iter().map(Pool::new).collect(),
+            locks: VolumeLocks::default(),
+            recovered: AtomicBool::new(false),
+            set_aside: RwLock::default(),
+        }
+    }
+
+    /// Whether calls can be answered: recovered, and at least one pool served. Else why not.
+    pub fn ready(&self) -> Result<(), String> {
+        if !self.recovered.load(Ordering::Acquire) {
+            return Err("volumes are being recovered".to_owned());
+        }
+        let states = self.pools.iter().map(|pool| Ok::<_, String>((pool.name(), pool.state().as_ref().err().cloned())));
+        let refused: Vec<_> = states.flatten().filter_map(|(name, reason)| Some((name, reason?))).collect();
+        if refused.len() < self.pools.len() {
+            return Ok(());
+        }
+        let reasons: Vec<_> = refused.iter().map(|(name, reason)| format!("pool '{name}': {reason}")).collect();
+        Err(format!("no pool is served: {}", reasons.join("; ")))
+    }
+
+    fn pool(&self, name: &PoolName) -> Result<&Pool> {
+        self.pools.iter().find(|pool| pool.name() == name).ok_or_else(|| Error::NoPool {
+            pool: name.clone(),
+            known: self.pools.iter().map(|pool| pool.name().as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn served_pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.iter().filter(|pool| pool.is_served())
+    }
+
+    /// Looks a volume up in the pools that are served. One small file is read for each.
+    fn find(&self, id: &VolumeId) -> Result<Option<Found<'_>>> {
+        for pool in self.served_pools() {
+            let dir = pool.dir.volume(id);
+            match Record::load(&*self.machine.files, &dir) {
+                Ok(Some(record)) => return Ok(Some(Found { pool, dir, record })),
+                Ok(None) => {}
+                Err(store::Error::Unreadable { reason, .. }) => {
+                    return Err(Error::Unreadable { id: id.clone(), reason });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A volume that must be there, and finished.
+    fn existing(&self, id: &VolumeId) -> Result<Found<'_>> {
+        let found = self.find(id)?.map_or_else(|| Err(self.missing(id)), Ok)?;
+        match found.record.phase {
+            Phase::Ready => Ok(found),
+            Phase::Creating => Err(Error::Unfinished(id.clone())),
+        }
+    }
+
+    /// Not to be found: it does not exist, unless it may lie in a pool that is out of reach.
+    fn missing(&self, id: &VolumeId) -> Error {
+        for pool in &self.pools {
+            if let Err(reason) = &*pool.state() {
+                return Error::NoVolumeHere { id: id.clone(), pool: pool.name().clone(), reason: reason.clone() };
+            }
+        }
+        Error::NoVolume(id.clone())
+    }
+
+    fn save(&self, found: &Found) -> Result<()> {
+        Ok(found.record.save(&*self.machine.files, &found.dir)?)
+    }
+}

@@ -1,0 +1,129 @@
+use std::path::{Path, PathBuf};
+
+use super::{Engine, Error, Found, Result};
+use crate::backend::{Growth, Staging};
+use crate::model::{Bytes, Content, FsKind, MountOptions, Usage, VolumeId};
+
+/// What a caller takes a volume for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// A directory, of that filesystem where it is named.
+    Mount(Option<FsKind>),
+    /// A block device.
+    Block,
+}
+
+/// A volume to be attached and mounted where the node keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StageRequest {
+    /// `staging_target_path`.
+    pub staging: PathBuf,
+    /// What for.
+    pub access: Access,
+    /// How to mount.
+    pub options: MountOptions,
+}
+
+/// A staged volume to be shown to a pod.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishRequest {
+    /// Where it is staged.
+    pub staging: PathBuf,
+    /// `target_path`.
+    pub target: PathBuf,
+    /// What for.
+    pub access: Access,
+    /// Without writes.
+    pub read_only: bool,
+    /// At no second target (`SINGLE_NODE_SINGLE_WRITER`).
+    pub exclusive: bool,
+}
+
+impl Engine {
+    /// Attaches and mounts a volume (`NodeStageVolume`), finishing a growth that is pending. Never formats.
+    pub fn stage(&self, id: &VolumeId, request: &StageRequest) -> Result<()> {
+        let _lock = self.locks.lock(id)?;
+        let mut found = self.existing(id)?;
+        found.must_be(request.access)?;
+        let growth = self.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
+        self.grown(&mut found, growth)
+    }
+
+    /// Unmounts and detaches a volume (`NodeUnstageVolume`).
+    pub fn unstage(&self, id: &VolumeId, staging: &Path) -> Result<()> {
+        let _lock = self.locks.lock(id)?;
+        self.leave(id, staging, |found| {
+            self.backend.unstage(id, found.map(|found| &found.dir), Staging(staging)).map_err(Error::from)
+        })
+    }
+
+    /// Shows a staged volume at a target path (`NodePublishVolume`).
+    pub fn publish(&self, id: &VolumeId, request: &PublishRequest) -> Result<()> {
+        let _lock = self.locks.lock(id)?;
+        let found = self.existing(id)?;
+        found.must_be(request.access)?;
+        let staging = Staging(&request.staging);
+        if request.exclusive {
+            let source = staging.source(found.record.spec.content);
+            let allowed = [source.as_path(), &request.target];
+            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, &allowed)?;
+            if !places.is_empty() {
+                return Err(Error::InUse { id: id.clone(), places });
+            }
+        }
+        Ok(self.backend.publish(&found.dir, &found.record, staging, &request.target, request.read_only)?)
+    }
+
+    /// Takes a volume off a target path, and the path away (`NodeUnpublishVolume`).
+    pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
+        let _lock = self.locks.lock(id)?;
+        self.leave(id, target, |found| {
+            self.backend.unpublish(id, found.map(|found| &found.dir), target).map_err(Error::from)
+        })
+    }
+
+    /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).
+    pub fn usage(&self, id: &VolumeId, path: &Path) -> Result<(Usage, Bytes)> {
+        let found = self.existing(id)?;
+        Ok((self.backend.usage(&found.dir, id, path)?, found.record.spec.size))
+    }
+
+    /// A pod must be able to go though its volume's pool does not answer: then the kernel's word on what is mounted is
+    /// enough, and the caller hears `NoVolume` only when there is nothing of the volume at the path.
+    fn leave(&self, id: &VolumeId, path: &Path, leave: impl FnOnce(Option<&Found>) -> Result<()>) -> Result<()> {
+        match self.existing(id) {
+            Ok(found) => leave(Some(&found)),
+            Err(error) => {
+                if !self.backend.is_at(id, path)? {
+                    return Err(error);
+                }
+                leave(None)
+            }
+        }
+    }
+}
+
+impl Found<'_> {
+    fn must_be(&self, access: Access) -> Result<()> {
+        let content = self.record.spec.content;
+        let asked = match (access, content) {
+            (Access::Block, Content::Block) | (Access::Mount(None), Content::Filesystem(_)) => return Ok(()),
+            (Access::Mount(Some(asked)), Content::Filesystem(fs)) if asked == fs => return Ok(()),
+            (Access::Block, _) => "a block device".to_owned(),
+            (Access::Mount(Some(fs)), _) => fs.to_string(),
+            (Access::Mount(None), _) => "a filesystem".to_owned(),
+        };
+        Err(Error::WrongContent { id: self.record.id.clone(), content: content.to_string(), asked })
+    }
+}
+
+impl Engine {
+    /// Writes down that the filesystem has followed the volume's size.
+    pub(super) fn grown(&self, found: &mut Found, growth: Growth) -> Result<()> {
+        if growth == Growth::Done && found.record.growth_is_pending() {
+            found.record.grown_to = found.record.spec.size;
+            self.save(found)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::FakeFs;
+use crate::model::Bytes;
+
+/// The number of an inode.
+pub(super) type Ino = u64;
+
+const ROOT: Ino = 1;
+
+/// A tree of inodes. There are two: as processes see it, and as a power cut would leave it.
+#[derive(Clone)]
+pub(super) struct Disk {
+    inodes: BTreeMap<Ino, Inode>,
+    next: Ino,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Inode {
+    /// The entries of a directory; `None` for a file.
+    pub(super) entries: Option<BTreeMap<String, Ino>>,
+    pub(super) content: Vec<u8>,
+    pub(super) len: Bytes,
+    pub(super) allocated: Bytes,
+    pub(super) fs: Option<FakeFs>,
+}
+
+impl Inode {
+    pub(super) fn directory() -> Self {
+        Self { entries: Some(BTreeMap::new()), ..Self::default() }
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.entries.is_some()
+    }
+}
+
+impl Disk {
+    pub(super) fn new() -> Self {
+        Self { inodes: BTreeMap::from([(ROOT, Inode::directory())]), next: ROOT + 1 }
+    }
+
+    pub(super) fn inode(&self, ino: Ino) -> &Inode {
+        &self.inodes[&ino]
+    }
+
+    pub(super) fn inode_mut(&mut self, ino: Ino) -> &mut Inode {
+        self.inodes.get_mut(&ino).expect("inodes are never taken out while they are named")
+    }
+
+    pub(super) fn put(&mut self, ino: Ino, inode: Inode) {
+        self.inodes.insert(ino, inode);
+    }
+
+    /// The inode at a path.
+    pub(super) fn find(&self, path: &Path) -> Result<Ino, Errno> {
+        let mut ino = ROOT;
+        for name in names(path) {
+            let entries = self.inode(ino).entries.as_ref().ok_or(Errno::ENOTDIR)?;
+            ino = *entries.get(&name).ok_or(Errno::ENOENT)?;
+        }
+        Ok(ino)
+    }
+
+    pub(super) fn file(&self, path: &Path) -> Result<&Inode, Errno> {
+        let inode = self.inode(self.find(path)?);
+        if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(inode) }
+    }
+
+    /// The directory that a path lies in, and its name there.
+    pub(super) fn parent(&self, path: &Path) -> Result<(Ino, String), Errno> {
+        let parent = self.find(path.parent().ok_or(Errno::EINVAL)?)?;
+        let name = path.file_name().ok_or(Errno::EINVAL)?.to_string_lossy().into_owned();
+        if self.inode(parent).is_directory() { Ok((parent, name)) } else { Err(Errno::ENOTDIR) }
+    }
+
+    pub(super) fn entries_mut(&mut self, directory: Ino) -> &mut BTreeMap<String, Ino> {
+        self.inode_mut(directory).entries.as_mut().expect("looked up as a directory")
+    }
+
+    /// Makes a new inode at a path, whose parent must be there.
+    pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
+        let (parent, name) = self.parent(path)?;
+        if self.inode(parent).entries.as_ref().is_some_and(|entries| entries.contains_key(&name)) {
+            return Err(Errno::EEXIST);
+        }
+        let ino = self.next;
+        self.next += 1;
+        self.inodes.insert(ino, inode);
+        self.entries_mut(parent).insert(name, ino);
+        Ok(ino)
+    }
+
+    pub(super) fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
+        let (parent, name) = self.parent(path)?;
+        self.entries_mut(parent).remove(&name).map(|_| ()).ok_or(Errno::ENOENT)
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        let ino = self.find(from)?;
+        let (parent, name) = self.parent(to)?;
+        self.unlink(from)?;
+        self.entries_mut(parent).insert(name, ino);
+        Ok(())
+    }
+
+    /// The blocks that files which can be reached take, and those that `also` holds open.
+    pub(super) fn used(&self, also: impl Iterator<Item = Ino>) -> Bytes {
+        let mut reached = std::collections::BTreeSet::new();
+        let mut next: Vec<Ino> = std::iter::once(ROOT).chain(also).collect();
+        while let Some(ino) = next.pop() {
+            if reached.insert(ino) {
+                next.extend(self.inode(ino).entries.iter().flat_map(BTreeMap::values));
+            }
+        }
+        reached.into_iter().map(|ino| self.inode(ino).allocated).sum()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        let mut next = vec![(ROOT, PathBuf::from("/"))];
+        while let Some((ino, path)) = next.pop() {
+            for (name, child) in self.inode(ino).entries.iter().flatten() {
+                let path = path.join(name);
+                let slash = if self.inode(*child).is_directory() { "/" } else { "" };
+                paths.push(format!("{}{slash}", path.display()));
+                next.push((*child, path));
+            }
+        }
+        paths.sort();
+        paths
+    }
+
+    /// Names whose inode never reached the disk are there, and empty: the worst that a filesystem may do.
+    pub(super) fn after_power_cut(&self) -> Self {
+        let mut disk = self.clone();
+        let named: Vec<Ino> =
+            self.inodes.values().flat_map(|inode| inode.entries.iter().flat_map(|e| e.values())).copied().collect();
+        for ino in named {
+            disk.inodes.entry(ino).or_default();
+            disk.next = disk.next.max(ino + 1);
+        }
+        disk
+    }
+}
+
+fn names(path: &Path) -> impl Iterator<Item = String> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+        _ => None,
+    })
+}

@@ -1,0 +1,236 @@
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::disk::{Ino, Inode};
+use super::{Fake, World};
+use crate::host::{Error, FileId, FileKind, Files, Result, Stat};
+use crate::model::{Bytes, Usage};
+
+/// The one filesystem's `st_dev`.
+pub(super) const DEVICE: u64 = 42;
+
+/// What a page of metadata takes on disk.
+const PAGE: Bytes = Bytes::new(4096);
+
+impl World {
+    /// The room left, counting what deleted images still take while they are attached.
+    pub(super) fn free(&self) -> Bytes {
+        self.capacity.saturating_sub(self.now.used(self.loops.images()))
+    }
+
+    fn sync_dir(&mut self, dir: &Path) {
+        if let Ok(ino) = self.now.find(dir) {
+            self.sync_inode(ino);
+        }
+    }
+
+    fn sync_parent(&mut self, path: &Path) {
+        if let Some(parent) = path.parent() {
+            self.sync_dir(&parent.to_owned());
+        }
+    }
+
+    fn is_mounted_on(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| mount.target == path)
+    }
+
+    fn tree(&self, path: &Path) -> Result<Vec<PathBuf>, Errno> {
+        let mut paths = vec![path.to_owned()];
+        let names: Vec<String> =
+            self.now.inode(self.now.find(path)?).entries.iter().flatten().map(|(n, _)| n.clone()).collect();
+        for name in names {
+            paths.extend(self.tree(&path.join(name))?);
+        }
+        Ok(paths)
+    }
+
+    fn write(&mut self, file: &Path, content: &[u8]) -> Result<Ino, Errno> {
+        let ino = match self.now.find(file) {
+            Ok(ino) => ino,
+            Err(Errno::ENOENT) => self.now.add(file, Inode::default())?,
+            Err(errno) => return Err(errno),
+        };
+        if self.free() < PAGE {
+            return Err(Errno::ENOSPC);
+        }
+        let inode = self.now.inode_mut(ino);
+        inode.content = content.to_vec();
+        (inode.len, inode.allocated) = (Bytes::new(content.len() as u64), PAGE);
+        Ok(ino)
+    }
+}
+
+fn failed<'a>(call: &'static str, path: &'a Path) -> impl Fn(Errno) -> Error + 'a {
+    move |errno| Error::call(call, path, errno)
+}
+
+impl Files for Fake {
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        let mut world = self.world();
+        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| world.now.find(dir).is_err()).collect();
+        for dir in missing.into_iter().rev() {
+            world.step("mkdir", dir)?;
+            let ino = world.now.add(dir, Inode::directory()).map_err(failed("mkdir", dir))?;
+            world.step("fsync", dir)?;
+            world.sync_inode(ino);
+            world.sync_parent(dir);
+        }
+        let ino = world.now.find(dir).map_err(failed("mkdir", dir))?;
+        if world.now.inode(ino).is_directory() { Ok(()) } else { Err(Error::call("mkdir", dir, Errno::EEXIST)) }
+    }
+
+    fn create_file(&self, file: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("open", file)?;
+        match world.now.add(file, Inode::default()) {
+            Ok(_) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(Error::call("open", file, errno)),
+        }
+        world.sync_parent(file);
+        Ok(())
+    }
+
+    fn remove_empty(&self, path: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("unlink", path)?;
+        let Ok(ino) = world.now.find(path) else { return Ok(()) };
+        let inode = world.now.inode(ino);
+        let holds = inode.len > Bytes::ZERO || inode.entries.as_ref().is_some_and(|entries| !entries.is_empty());
+        if world.is_mounted_on(path) {
+            return Err(Error::call("unlink", path, Errno::EBUSY));
+        }
+        if holds {
+            return Err(Error::call("unlink", path, Errno::ENOTEMPTY));
+        }
+        world.now.unlink(path).map_err(failed("unlink", path))?;
+        world.sync_parent(path);
+        Ok(())
+    }
+
+    fn remove_tree(&self, dir: &Path) -> Result<()> {
+        let mut world = self.world();
+        let tree = match world.tree(dir) {
+            Ok(tree) => tree,
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => return Err(Error::call("openat", dir, errno)),
+        };
+        for path in tree.iter().rev() {
+            world.step("unlinkat", path)?;
+            if world.is_mounted_on(path) {
+                return Err(Error::call("unlinkat", path, Errno::EBUSY));
+            }
+            world.now.unlink(path).map_err(failed("unlinkat", path))?;
+        }
+        world.sync_parent(dir);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("rename", from)?;
+        world.now.rename(from, to).map_err(failed("rename", from))?;
+        world.step("fsync", to)?;
+        world.sync_parent(to);
+        world.sync_parent(from);
+        Ok(())
+    }
+
+    fn read(&self, file: &Path) -> Result<Option<Vec<u8>>> {
+        let mut world = self.world();
+        world.step("read", file)?;
+        match world.now.file(file) {
+            Ok(inode) => Ok(Some(inode.content.clone())),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(Error::call("read", file, errno)),
+        }
+    }
+
+    fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let mut world = self.world();
+        let mut temporary = file.as_os_str().to_owned();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        world.step("write", &temporary)?;
+        let ino = world.write(&temporary, content).map_err(failed("write", &temporary))?;
+        world.step("fsync", &temporary)?;
+        world.sync_inode(ino);
+        world.step("rename", file)?;
+        world.now.rename(&temporary, file).map_err(failed("rename", file))?;
+        world.step("fsync", file)?;
+        world.sync_parent(file);
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let mut world = self.world();
+        world.step("readdir", dir)?;
+        let ino = world.now.find(dir).map_err(failed("readdir", dir))?;
+        let entries = world.now.inode(ino).entries.as_ref();
+        let entries = entries.ok_or_else(|| Error::call("readdir", dir, Errno::ENOTDIR))?;
+        Ok(entries.keys().cloned().collect())
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let mut world = self.world();
+        world.step("stat", path)?;
+        let Ok(ino) = world.now.find(path) else { return Ok(None) };
+        let inode = world.now.inode(ino);
+        let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
+        let id = FileId { device: DEVICE, inode: ino };
+        Ok(Some(Stat { id, kind, size: inode.len, allocated: inode.allocated }))
+    }
+
+    fn create_image(&self, file: &Path, size: Bytes) -> Result<()> {
+        let mut world = self.world();
+        world.step("open", file)?;
+        let inode = Inode { len: size, ..Inode::default() };
+        world.now.add(file, inode).map(|_| ()).map_err(failed("open", file))
+    }
+
+    fn set_len(&self, file: &Path, size: Bytes) -> Result<()> {
+        let mut world = self.world();
+        world.step("ftruncate", file)?;
+        let ino = world.now.find(file).map_err(failed("ftruncate", file))?;
+        let inode = world.now.inode_mut(ino);
+        (inode.len, inode.allocated) = (size, inode.allocated.min(size));
+        world.step("fsync", file)?;
+        world.sync_inode(ino);
+        Ok(())
+    }
+
+    fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
+        let mut world = self.world();
+        world.step("fallocate", file)?;
+        let ino = world.now.find(file).map_err(failed("fallocate", file))?;
+        let free = world.free();
+        let inode = world.now.inode_mut(ino);
+        let missing = size.saturating_sub(inode.allocated);
+        inode.allocated = inode.allocated.saturating_add(missing.min(free)); // a real one keeps what it got, too
+        if missing > free { Err(Error::call("fallocate", file, Errno::ENOSPC)) } else { Ok(()) }
+    }
+
+    fn fill(&self, file: &Path, _from: Bytes, to: Bytes) -> Result<()> {
+        self.allocate(file, to)
+    }
+
+    fn sync(&self, file: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("fsync", file)?;
+        let ino = world.now.find(file).map_err(failed("fsync", file))?;
+        world.sync_inode(ino);
+        Ok(())
+    }
+
+    fn space(&self, dir: &Path) -> Result<Usage> {
+        let mut world = self.world();
+        world.step("statfs", dir)?;
+        let (total, available) = (world.capacity, world.free());
+        Ok(Usage { total, used: total.saturating_sub(available), available, ..Usage::default() })
+    }
+
+    fn largest_file(&self, dir: &Path) -> Result<Bytes> {
+        self.world().step("ftruncate", dir)?;
+        Ok(Bytes::gib(16 << 10))
+    }
+}

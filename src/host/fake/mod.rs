@@ -1,0 +1,236 @@
+//! A machine in memory, for tests: one disk, loop devices and mounts, with what a crash leaves of each.
+//!
+//! Every call takes one or more *steps*. At a step the machine can be told to [`Cut`]: to fail that call, or to end
+//! the process there, alone, with a reboot, or with a loss of power. After that every call fails without an effect,
+//! until [`Fake::restart`] gives a machine as the next process would find it.
+
+mod disk;
+mod files;
+mod loops;
+mod mounts;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use nix::errno::Errno;
+
+use super::{Error, Machine, Result};
+use crate::model::{Bytes, FsKind, Owner};
+use disk::{Disk, Ino};
+use loops::Loops;
+
+/// The machine. Clones are the same one.
+#[derive(Clone)]
+pub struct Fake(Arc<Mutex<World>>);
+
+/// Something that happens at a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cut {
+    /// At which step from now on, the first being 1.
+    pub at: usize,
+    /// What happens.
+    pub how: How,
+}
+
+/// Ways for a step to end badly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// The call fails with that error.
+    Fail(Errno),
+    /// The process is killed: its descriptors are closed; mounts and kept devices stay.
+    Kill,
+    /// The machine goes down in order: mounts and devices are gone, the disk has everything.
+    Reboot,
+    /// Power is lost: the disk has only what was synced.
+    PowerCut,
+}
+
+/// What a volume's filesystem looks like from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FakeFs {
+    /// Its kind.
+    pub kind: FsKind,
+    /// Its size.
+    pub size: Bytes,
+    /// Owner and mode of its root.
+    pub owner: Option<Owner>,
+    /// What an application wrote there.
+    pub data: u64,
+}
+
+/// What is mounted or bound somewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct FakeMount {
+    target: PathBuf,
+    device: u32,
+    /// `None`: the bare device node.
+    fs: Option<FsKind>,
+    read_only: bool,
+    fs_read_only: bool,
+}
+
+struct World {
+    now: Disk,
+    /// What a power cut leaves.
+    durable: Disk,
+    loops: Loops,
+    mounts: Vec<FakeMount>,
+    capacity: Bytes,
+    refuse_online_ext4: bool,
+    steps: usize,
+    cut: Option<Cut>,
+    ended: Option<How>,
+    /// Which process this is: what an earlier one held is closed.
+    process: u64,
+}
+
+impl Fake {
+    /// A machine with an empty disk of that size.
+    pub fn new(capacity: Bytes) -> Self {
+        Self(Arc::new(Mutex::new(World {
+            now: Disk::new(),
+            durable: Disk::new(),
+            loops: Loops::default(),
+            mounts: Vec::new(),
+            capacity,
+            refuse_online_ext4: false,
+            steps: 0,
+            cut: None,
+            ended: None,
+            process: 0,
+        })))
+    }
+
+    /// Its doors.
+    pub fn machine(&self) -> Machine {
+        let this = Arc::new(self.clone());
+        Machine { files: this.clone(), loops: this.clone(), mounts: this.clone(), tools: this }
+    }
+
+    /// Lets something happen at a step, counted from now.
+    pub fn cut(&self, cut: Option<Cut>) {
+        let mut world = self.world();
+        world.steps = 0;
+        world.cut = cut;
+    }
+
+    /// How many steps were taken since the last [`Fake::cut`].
+    pub fn steps(&self) -> usize {
+        self.world().steps
+    }
+
+    /// Whether the process has come to its end.
+    pub fn has_ended(&self) -> bool {
+        self.world().ended.is_some()
+    }
+
+    /// Ends the process that way, unless it has ended already, and starts the next.
+    pub fn restart(&self, how: How) {
+        let mut world = self.world();
+        let how = world.ended.take().unwrap_or(how);
+        world.cut = None;
+        world.process += 1;
+        if matches!(how, How::Reboot | How::PowerCut) {
+            world.mounts.clear();
+            world.loops = Loops::default();
+        }
+        if how == How::PowerCut {
+            world.now = world.durable.after_power_cut();
+            world.durable = world.now.clone();
+        }
+        world.loops.close_all();
+        world.clear_unused_loops();
+    }
+
+    /// Lets growing a mounted ext4 fail with `EPERM`, as without `CAP_SYS_RESOURCE`.
+    pub fn refuse_online_ext4(&self, refuse: bool) {
+        self.world().refuse_online_ext4 = refuse;
+    }
+
+    /// What others take of the disk: the rest is `capacity`.
+    pub fn set_capacity_of_disk(&self, capacity: Bytes) {
+        self.world().capacity = capacity;
+    }
+
+    /// The filesystem in an image.
+    pub fn filesystem(&self, image: &Path) -> Option<FakeFs> {
+        let world = self.world();
+        world.now.file(image).ok()?.fs
+    }
+
+    /// Writes into the filesystem mounted at a path, and syncs.
+    pub fn write_data(&self, path: &Path, data: u64) -> bool {
+        let mut world = self.world();
+        let Some(ino) = world.image_at(path) else { return false };
+        let Some(fs) = world.now.inode_mut(ino).fs.as_mut() else { return false };
+        fs.data = data;
+        world.sync_inode(ino);
+        true
+    }
+
+    /// Reads what was written into the filesystem mounted at a path.
+    pub fn read_data(&self, path: &Path) -> Option<u64> {
+        let world = self.world();
+        let ino = world.image_at(path)?;
+        world.now.inode(ino).fs.map(|fs| fs.data)
+    }
+
+    /// Every path on the disk, sorted: directories with a `/` at the end.
+    pub fn paths(&self) -> Vec<String> {
+        self.world().now.paths()
+    }
+
+    /// Where anything is mounted.
+    pub fn mount_targets(&self) -> Vec<PathBuf> {
+        self.world().mounts.iter().map(|mount| mount.target.clone()).collect()
+    }
+
+    /// How many devices are attached.
+    pub fn attached(&self) -> usize {
+        self.world().loops.attached()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
+impl World {
+    /// One step: the place where the machine may be cut.
+    fn step(&mut self, call: &'static str, object: &Path) -> Result<()> {
+        let refused = |errno| Err(Error::call(call, object, errno));
+        if self.ended.is_some() {
+            return refused(Errno::ESHUTDOWN);
+        }
+        self.steps += 1;
+        match self.cut {
+            Some(Cut { at, how: How::Fail(errno) }) if at == self.steps => refused(errno),
+            Some(Cut { at, how }) if at == self.steps => {
+                self.ended = Some(how);
+                refused(Errno::ESHUTDOWN)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_inode(&mut self, ino: Ino) {
+        let inode = self.now.inode(ino).clone();
+        self.durable.put(ino, inode);
+    }
+
+    /// Whether a handle of that process still holds anything.
+    fn is_running(&self, process: u64) -> bool {
+        self.process == process && self.ended.is_none()
+    }
+
+    /// What autoclear does: a device that nothing holds goes.
+    fn clear_unused_loops(&mut self) {
+        let mounts = &self.mounts;
+        self.loops.clear_unused(|device| mounts.iter().any(|mount| mount.device == device && mount.fs.is_some()));
+    }
+
+    fn image_at(&self, path: &Path) -> Option<Ino> {
+        let mount = self.mounts.iter().rev().find(|mount| mount.target == path)?;
+        self.loops.get(mount.device).map(|device| device.image)
+    }
+}

@@ -1,0 +1,191 @@
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::loops::Hold;
+use super::{Fake, FakeFs, FakeMount, World};
+use crate::host::{Detached, Error, FsTools, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
+use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+
+/// What a filesystem takes of a sparse image when it is made.
+const METADATA: Bytes = Bytes::mib(1);
+
+struct FakeDetached {
+    fake: Fake,
+    hold: Hold,
+    mount: FakeMount,
+}
+
+impl World {
+    fn fs_mut(&mut self, device: u32) -> Option<&mut FakeFs> {
+        let image = self.loops.get(device)?.image;
+        self.now.inode_mut(image).fs.as_mut()
+    }
+
+    fn grow(&mut self, device: u32, online: bool) -> Result<(), Errno> {
+        let size = self.loops.get(device).ok_or(Errno::ENXIO)?.size;
+        let refuse = self.refuse_online_ext4;
+        let fs = self.fs_mut(device).ok_or(Errno::EINVAL)?;
+        if fs.size < size && online && refuse && fs.kind == FsKind::Ext4 {
+            return Err(Errno::EPERM);
+        }
+        fs.size = fs.size.max(size);
+        let image = self.loops.get(device).ok_or(Errno::ENXIO)?.image;
+        self.sync_inode(image);
+        Ok(())
+    }
+
+    fn mount_at(&self, path: &Path) -> Option<&FakeMount> {
+        self.mounts.iter().rev().find(|mount| mount.target == path)
+    }
+
+    /// The number in `/dev/loopN`, or of the mount at a path.
+    fn source(&self, path: &Path) -> Option<FakeMount> {
+        if let Some(mount) = self.mount_at(path) {
+            return Some(mount.clone());
+        }
+        let device = path.to_str()?.strip_prefix("/dev/loop")?.parse().ok()?;
+        Some(FakeMount { target: PathBuf::new(), device, fs: None, read_only: false, fs_read_only: false })
+    }
+}
+
+impl Mounts for Fake {
+    fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
+        let number = device.device().0;
+        let path = device.device().path();
+        {
+            let mut world = self.world();
+            world.step("fsmount", &path)?;
+            match world.fs_mut(number) {
+                Some(found) if found.kind == fs => {}
+                _ => return Err(Error::call("fsconfig", &path, Errno::EINVAL)),
+            }
+        }
+        let hold = self.hold_device(number).ok_or_else(|| Error::call("fsmount", &path, Errno::ENXIO))?;
+        let read_only = options.attributes.read_only;
+        let mount =
+            FakeMount { target: PathBuf::new(), device: number, fs: Some(fs), read_only, fs_read_only: read_only };
+        Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount }))
+    }
+
+    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+        let mut world = self.world();
+        world.step("move_mount", to)?;
+        world.now.find(to).map_err(|errno| Error::call("move_mount", to, errno))?;
+        let source = world.source(from).ok_or_else(|| Error::call("open_tree", from, Errno::ENOENT))?;
+        let read_only = read_only || source.read_only;
+        world.mounts.push(FakeMount { target: to.to_owned(), read_only, ..source });
+        Ok(())
+    }
+
+    fn unmount(&self, target: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("umount2", target)?;
+        let Some(at) = world.mounts.iter().rposition(|mount| mount.target == target) else {
+            return Err(Error::call("umount2", target, Errno::EINVAL));
+        };
+        world.mounts.remove(at);
+        world.clear_unused_loops();
+        Ok(())
+    }
+
+    fn at(&self, path: &Path) -> Result<Option<MountAt>> {
+        let mut world = self.world();
+        world.step("statx", path)?;
+        Ok(world.mount_at(path).map(|mount| MountAt {
+            device: Some(LoopDevice(mount.device)),
+            is_block: mount.fs.is_none(),
+            read_only: mount.read_only || mount.fs_read_only,
+        }))
+    }
+
+    fn list(&self) -> Result<Vec<MountEntry>> {
+        let mut world = self.world();
+        world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
+        let entries = world.mounts.iter().map(|mount| MountEntry {
+            target: mount.target.clone(),
+            device: Some(LoopDevice(mount.device)),
+            read_only: mount.read_only,
+            filesystem_read_only: mount.fs_read_only,
+        });
+        Ok(entries.collect())
+    }
+
+    fn usage(&self, path: &Path) -> Result<Usage> {
+        let mut world = self.world();
+        world.step("statvfs", path)?;
+        let device = world.mount_at(path).map(|mount| mount.device);
+        let fs = device
+            .and_then(|device| world.fs_mut(device))
+            .ok_or_else(|| Error::call("statvfs", path, Errno::ENOENT))?;
+        Ok(Usage { total: fs.size, used: METADATA, available: fs.size.saturating_sub(METADATA), ..Usage::default() })
+    }
+
+    fn grow(&self, path: &Path, _fs: FsKind) -> Result<()> {
+        let mut world = self.world();
+        world.step("growfs", path)?;
+        let device =
+            world.mount_at(path).map(|mount| mount.device).ok_or_else(|| Error::call("growfs", path, Errno::EINVAL))?;
+        world.grow(device, true).map_err(|errno| Error::call("growfs", path, errno))
+    }
+
+    fn error_count(&self, device: LoopDevice, _fs: FsKind) -> Result<u64> {
+        self.world().step("errors_count", &device.path())?;
+        Ok(0)
+    }
+}
+
+impl Detached for FakeDetached {
+    fn set_owner(&self, owner: Owner) -> Result<()> {
+        let mut world = self.fake.world();
+        world.step("fchown", Path::new("/"))?;
+        let device = self.mount.device;
+        if let Some(fs) = world.fs_mut(device) {
+            fs.owner = Some(owner);
+        }
+        let image = world.loops.get(device).map(|device| device.image);
+        image.into_iter().for_each(|image| world.sync_inode(image));
+        Ok(())
+    }
+
+    fn grow(&self) -> Result<()> {
+        let mut world = self.fake.world();
+        world.step("growfs", Path::new("/"))?;
+        world.grow(self.mount.device, true).map_err(|errno| Error::call("growfs", "/", errno))
+    }
+
+    fn attach(self: Box<Self>, target: &Path) -> Result<()> {
+        let Self { fake, hold, mount } = *self;
+        let mut world = fake.world();
+        let moved = world.step("move_mount", target).and_then(|()| {
+            world.now.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;
+            world.mounts.push(FakeMount { target: target.to_owned(), ..mount });
+            Ok(())
+        });
+        drop(world);
+        drop(hold); // the mount holds it now
+        moved
+    }
+}
+
+impl FsTools for Fake {
+    fn format(&self, image: &Path, fs: FsKind) -> Result<()> {
+        let mut world = self.world();
+        world.step("mkfs", image)?;
+        let ino = world.now.find(image).map_err(|errno| Error::call("mkfs", image, errno))?;
+        let inode = world.now.inode_mut(ino);
+        inode.fs = Some(FakeFs { kind: fs, size: inode.len, owner: None, data: 0 });
+        inode.allocated = METADATA; // mkfs punches holes
+        Ok(())
+    }
+
+    fn grow_offline(&self, device: &HeldLoop, _fs: FsKind) -> Result<()> {
+        let mut world = self.world();
+        let path = device.device().path();
+        world.step("resize2fs", &path)?;
+        if world.mounts.iter().any(|mount| mount.device == device.device().0 && mount.fs.is_some()) {
+            return Err(Error::call("e2fsck", &path, Errno::EBUSY));
+        }
+        world.grow(device.device().0, false).map_err(|errno| Error::call("resize2fs", &path, errno))
+    }
+}

@@ -1,0 +1,67 @@
+use std::path::{Path, PathBuf};
+
+use ulid::Ulid;
+
+use crate::model::VolumeId;
+
+/// The directory of a pool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolDir(PathBuf);
+
+/// The directory of one volume: in its pool, or already in the trash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VolumeDir(PathBuf);
+
+impl PoolDir {
+    /// The pool at that path.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The path itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The file that marks it as a pool.
+    pub fn marker(&self) -> PathBuf {
+        self.0.join("pool.yaml")
+    }
+
+    /// Where the volumes lie, a directory each.
+    pub fn volumes(&self) -> PathBuf {
+        self.0.join("volumes")
+    }
+
+    /// Where a volume lies.
+    pub fn volume(&self, id: &VolumeId) -> VolumeDir {
+        VolumeDir(self.volumes().join(id.as_str()))
+    }
+
+    /// Where lies what is being deleted.
+    pub fn trash(&self) -> PathBuf {
+        self.0.join("trash")
+    }
+}
+
+impl VolumeDir {
+    /// Where a volume lies when it is being deleted; `unique` lets the same name be deleted again.
+    pub fn in_trash(pool: &PoolDir, id: &VolumeId, unique: Ulid) -> Self {
+        Self(pool.trash().join(format!("{id}.{unique}")))
+    }
+
+    /// The path itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The record.
+    pub fn record(&self) -> PathBuf {
+        self.0.join("volume.yaml")
+    }
+
+    /// The backing file.
+    pub fn image(&self) -> PathBuf {
+        self.0.join("image")
+    }
+}

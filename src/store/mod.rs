@@ -1,0 +1,70 @@
+//! What lies on disk in a pool, and how it is read and written. Everything that is true of a volume lies beside its
+//! data, so a disk carried to another node carries its volumes.
+//!
+//! ```text
+//! POOL/pool.yaml               the marker: the mark that this is our pool, and not the bare directory of a lost mount
+//! POOL/volumes/ID/volume.yaml  the record
+//! POOL/volumes/ID/image        the backing file
+//! POOL/trash/                  what is being deleted: renamed here first, reclaimed behind
+//! ```
+//!
+//! A volume is *Creating* or *Ready* by its record; what lies in the trash is being deleted, whatever its record says.
+
+mod layout;
+mod marker;
+mod record;
+
+pub use layout::{PoolDir, VolumeDir};
+pub use marker::Marker;
+pub use record::{Phase, Record};
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::host::{self, Files};
+use crate::yaml;
+
+/// The version of everything that is written here.
+const SCHEMA: u32 = 1;
+
+/// Why something on disk could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine refused.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// It is there and cannot be understood.
+    #[error("{}: {reason}", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Only the version, of a document that may be newer than this program.
+#[derive(serde::Deserialize)]
+struct Versioned {
+    schema: u32,
+}
+
+fn load<T: DeserializeOwned>(files: &dyn Files, file: &Path) -> Result<Option<T>, Error> {
+    let Some(content) = files.read(file)? else { return Ok(None) };
+    let unreadable = |reason: String| Error::Unreadable { file: file.to_owned(), reason };
+    let text = String::from_utf8(content).map_err(|error| unreadable(error.to_string()))?;
+    let Versioned { schema } = yaml::parse(&text).map_err(|error| unreadable(error.to_string()))?;
+    if schema != SCHEMA {
+        return Err(unreadable(format!(
+            "schema {schema}, and this program knows schema {SCHEMA}: use the newer program"
+        )));
+    }
+    yaml::parse(&text).map(Some).map_err(|error| unreadable(error.to_string()))
+}
+
+fn save<T: Serialize>(files: &dyn Files, file: &Path, value: &T) -> Result<(), Error> {
+    let text = yaml::print(value)
+        .map_err(|error| Error::Unreadable { file: file.to_owned(), reason: format!("cannot be written: {error}") })?;
+    Ok(files.write_whole(file, text.as_bytes())?)
+}

@@ -1,0 +1,94 @@
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Error, SCHEMA, VolumeDir};
+use crate::host::Files;
+use crate::model::{Bytes, VolumeId, VolumeSpec};
+
+/// Everything that is true of a volume and that the kernel does not know.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    schema: u32,
+    /// The volume's id: the name of its directory.
+    pub id: VolumeId,
+    /// Whether it is finished.
+    pub phase: Phase,
+    /// When it was asked for first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// What it shall be; `spec.size` is its size.
+    pub spec: VolumeSpec,
+    /// The size to which its filesystem has been brought. Less than `spec.size`: growing is not finished.
+    pub grown_to: Bytes,
+}
+
+/// How far a volume has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Being made. No success was answered for it: a restart undoes it.
+    Creating,
+    /// Made.
+    Ready,
+}
+
+impl Record {
+    /// The record of a volume that is about to be made.
+    pub fn creating(id: VolumeId, spec: VolumeSpec, created: OffsetDateTime) -> Self {
+        let grown_to = spec.size;
+        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to }
+    }
+
+    /// Whether the filesystem has yet to follow the volume's size.
+    pub fn growth_is_pending(&self) -> bool {
+        self.grown_to < self.spec.size
+    }
+
+    /// Reads the record in a volume's directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] where it cannot be understood, or is the record of another volume.
+    pub fn load(files: &dyn Files, dir: &VolumeDir) -> Result<Option<Self>, Error> {
+        let record: Option<Self> = super::load(files, &dir.record())?;
+        if let Some(record) = &record
+            && dir.path().file_name().is_none_or(|name| name != record.id.as_str())
+        {
+            let reason = format!("the record of '{}', in a directory of another name", record.id);
+            return Err(Error::Unreadable { file: dir.record(), reason });
+        }
+        Ok(record)
+    }
+
+    /// Writes it, whole.
+    pub fn save(&self, files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
+        super::save(files, &dir.record(), self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Claim, Content, FsKind, Owner, PoolName};
+    use crate::yaml;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let spec = VolumeSpec {
+            name: "db: yes\n# no".into(),
+            pool: PoolName::parse("default").expect("a good name"),
+            size: Bytes::gib(1),
+            content: Content::Filesystem(FsKind::Xfs),
+            sparse: false,
+            direct_io: true,
+            owner: Some(Owner { uid: 1, gid: 2, mode: 0o7777 }),
+            claim: Claim { name: Some("data".into()), ..Claim::default() },
+        };
+        let created = OffsetDateTime::from_unix_timestamp(1_700_000_000).expect("in range");
+        let record = Record::creating(VolumeId::from_name("db"), spec, created);
+        let text = yaml::print(&record).expect("printable");
+        assert!(text.contains("schema: 1\nid: db\nphase: creating\ncreated: 2023-11-14T22:13:20Z\n"), "{text}");
+        assert!(text.contains("  content: xfs\n"), "{text}");
+        assert_eq!(yaml::parse::<Record>(&text).expect("readable"), record);
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine and its doors over a machine in memory.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
+
+mod crash;
+mod engine;
+mod world;
