@@ -99,7 +99,7 @@ mod tests {
             ("casks: []\n", "line 1, column 1: missing field `name`"),
             ("name: a\ncasks: [\n", "line 3, column 1: did not find expected node"),
             ("name: a\n---\nname: b\n", "deserializing from YAML containing more than one document"),
-            ("", "EOF while parsing a value"),
+            ("", "line 1, column 1: missing field `name`"),
         ];
         for (text, said) in cases {
             let error = parse::<Shelf>(text).unwrap_err();
