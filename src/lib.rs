@@ -1,6 +1,7 @@
 //! Ullage.
 
 pub mod config;
+pub mod csi;
 pub mod fs_tools;
 pub mod host;
 pub mod model;
