@@ -5,6 +5,8 @@ const XFS: Content = Content::Filesystem(FsKind::Xfs);
 const EXT4: Content = Content::Filesystem(FsKind::Ext4);
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
+type OwnerCase<'a> = (Pairs<'a>, Option<(u32, u32, u32)>);
+type FsCase<'a> = (Pairs<'a>, &'a [&'a str], Option<Bytes>, FsChoice, Content);
 
 struct Asked<'a> {
     parameters: Pairs<'a>,
@@ -82,7 +84,7 @@ fn everything_said_is_kept() {
 
 #[test]
 fn an_owner_is_set_where_any_part_of_it_is_given() {
-    let cases: [(Pairs<'_>, Option<(u32, u32, u32)>); 5] = [
+    let cases: [OwnerCase<'_>; 5] = [
         (&[("uid", ""), ("gid", ""), ("mode", "")], None),
         (&[("uid", "0")], Some((0, 0, 0o755))),
         (&[("uid", "7"), ("gid", ""), ("mode", "")], Some((7, 0, 0o755))),
@@ -99,7 +101,7 @@ fn an_owner_is_set_where_any_part_of_it_is_given() {
 fn the_filesystem_is_the_one_agreed_on_or_fits_the_size() {
     let (small, edge) = (Some(Bytes::mib(300).saturating_sub(Bytes::new(4096))), Some(Bytes::mib(300)));
     let auto = FsChoice::Auto;
-    let cases: [(Pairs<'_>, &[&str], Option<Bytes>, FsChoice, Content); 9] = [
+    let cases: [FsCase<'_>; 9] = [
         (&[], &[""], small, auto, EXT4),
         (&[], &[], edge, auto, XFS),
         (&[], &[], edge, FsChoice::Always(FsKind::Ext4), EXT4),
