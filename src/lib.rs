@@ -5,4 +5,5 @@ pub mod csi;
 pub mod fs_tools;
 pub mod host;
 pub mod model;
+pub mod observe;
 pub mod yaml;
