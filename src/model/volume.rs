@@ -92,9 +92,27 @@ pub struct Claim {
     pub volume: Option<String>,
 }
 
+impl VolumeSpec {
+    /// No volume is smaller: 20 MB.
+    pub const SMALLEST: Bytes = Bytes::new(20_000_000);
+}
+
 impl FsKind {
     /// Every one, in the order in which they are named to users.
     pub const ALL: [Self; 2] = [Self::Xfs, Self::Ext4];
+
+    /// The kind that a user calls so: in any case, with space around it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text.trim()))
+    }
+
+    /// The smallest volume that can hold one (`mkfs.xfs` has refused less than 300 MiB since 5.19).
+    pub const fn smallest(self) -> Bytes {
+        match self {
+            Self::Ext4 => VolumeSpec::SMALLEST,
+            Self::Xfs => Bytes::mib(300),
+        }
+    }
 
     /// The kernel's name of it.
     pub const fn as_str(self) -> &'static str {
