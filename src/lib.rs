@@ -8,5 +8,6 @@ pub mod fs_tools;
 pub mod host;
 pub mod model;
 pub mod observe;
+pub mod rpc;
 pub mod store;
 pub mod yaml;

@@ -70,12 +70,13 @@ impl Pool {
     /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves.
     pub(super) fn still_there(&self, machine: &Machine) -> Result<()> {
         let served = self.served()?;
-        match self.check_marker(machine) {
-            Ok(Some(marker)) if marker.id == served.marker => Ok(()),
-            other => {
-                let reason = other.err().unwrap_or_else(|| "its marker is gone: is its disk still mounted?".to_owned());
+        let refused = |reason| Error::NotServed { pool: self.name().clone(), reason };
+        match self.check_marker(machine).map_err(refused)? {
+            Some(marker) if marker.id == served.marker => Ok(()),
+            _ => {
+                let reason = "its marker is gone: is its disk still mounted?".to_owned();
                 self.serve(Err(reason.clone()));
-                Err(Error::NotServed { pool: self.name().clone(), reason })
+                Err(refused(reason))
             }
         }
     }

@@ -1,0 +1,17 @@
+//! The wire: generated stubs of `proto/`, and the unix sockets they are spoken over.
+//!
+//! Near the bottom: what a call means is not known here.
+
+pub mod socket;
+
+/// The Container Storage Interface 1.13 (`proto/csi.proto`).
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod csi {
+    tonic::include_proto!("csi.v1");
+}
+
+/// What CSI has no words for: `ullage.v1.Admin` (`proto/ullage.proto`).
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod admin {
+    tonic::include_proto!("ullage.v1");
+}
