@@ -109,21 +109,21 @@ impl Files for LinuxFiles {
 
     fn create_image(&self, file: &Path, size: Bytes) -> Result<()> {
         let image = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).of("open", file)?;
-        let sized = ftruncate(&image, size.signed()).of("ftruncate", file);
+        let sized = length(size).and_then(|length| ftruncate(&image, length)).of("ftruncate", file);
         sized.inspect_err(|_| drop(fs::remove_file(file)))
     }
 
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()> {
         let image = writable(file)?;
-        ftruncate(&image, size.signed()).of("ftruncate", file)?;
+        length(size).and_then(|length| ftruncate(&image, length)).of("ftruncate", file)?;
         image.sync_all().of("fsync", file)
     }
 
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
         let image = writable(file)?;
-        let flags = FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let length = length(size).of("fallocate", file)?;
         loop {
-            match fallocate(&image, flags, 0, size.signed()) {
+            match fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
                 Err(Errno::EINTR) => {}
                 done => return done.of("fallocate", file),
             }
@@ -163,6 +163,11 @@ impl Files for LinuxFiles {
         }
         Ok(Bytes::new(fits.cast_unsigned() << 12))
     }
+}
+
+/// A size as the kernel counts it. Not rounded down to what it can count: the file would not be as long as asked.
+fn length(size: Bytes) -> nix::Result<i64> {
+    i64::try_from(size.get()).map_err(|_| Errno::EFBIG)
 }
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use linux_raw_sys::general as raw;
 use nix::errno::Errno;
@@ -22,6 +23,9 @@ use crate::sys::statx::{Number, statx};
 
 pub(super) struct LinuxMounts;
 
+/// The last wait, each twice as long as the one before, until a mount that is in use is believed to be.
+const LONGEST_WAIT: Duration = Duration::from_millis(16);
+
 impl Mounts for LinuxMounts {
     fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
         let device = device.device().path();
@@ -38,7 +42,15 @@ impl Mounts for LinuxMounts {
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {
-        umount2(target, MntFlags::UMOUNT_NOFOLLOW).of("umount2", target)
+        let mut wait = Duration::from_millis(1);
+        loop {
+            match umount2(target, MntFlags::UMOUNT_NOFOLLOW) {
+                // A program that we just start for another volume has a copy of our descriptors until it executes.
+                Err(Errno::EBUSY) if wait <= LONGEST_WAIT => std::thread::sleep(wait),
+                done => return done.of("umount2", target),
+            }
+            wait *= 2;
+        }
     }
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
