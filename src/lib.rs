@@ -10,4 +10,5 @@ pub mod model;
 pub mod observe;
 pub mod rpc;
 pub mod store;
+pub mod sys;
 pub mod yaml;
