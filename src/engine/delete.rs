@@ -10,7 +10,11 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let Some(found) = self.find(id)? else {
             return match self.missing(id) {
-                Error::NoVolume(_) => Ok(()),
+                Error::NoVolume(_) => {
+                    // An earlier call may have failed just after the rename.
+                    self.pools.iter().for_each(|pool| pool.ledger.forget(id));
+                    Ok(())
+                }
                 out_of_reach => Err(out_of_reach),
             };
         };

@@ -1,5 +1,5 @@
 //! The engine and its doors over a machine in memory.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test may panic")]
 
 mod crash;
 mod engine;

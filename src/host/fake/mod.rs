@@ -82,6 +82,7 @@ struct World {
     refuse_online_ext4: bool,
     steps: usize,
     cut: Option<Cut>,
+    fail_next: Option<(&'static str, Errno)>,
     ended: Option<How>,
     /// Which process this is: what an earlier one held is closed.
     process: u64,
@@ -100,6 +101,7 @@ impl Fake {
             refuse_online_ext4: false,
             steps: 0,
             cut: None,
+            fail_next: None,
             ended: None,
             process: 0,
         })))
@@ -116,6 +118,11 @@ impl Fake {
         let mut world = self.world();
         world.steps = 0;
         world.cut = cut;
+    }
+
+    /// Lets the next call of that name fail.
+    pub fn fail_next(&self, call: &'static str, errno: Errno) {
+        self.world().fail_next = Some((call, errno));
     }
 
     /// How many steps were taken since the last [`Fake::cut`].
@@ -208,6 +215,9 @@ impl World {
             return refused(Errno::ESHUTDOWN);
         }
         self.steps += 1;
+        if let Some((_, errno)) = self.fail_next.take_if(|(name, _)| *name == call) {
+            return refused(errno);
+        }
         match self.cut {
             Some(Cut { at, how: How::Fail(errno) }) if at == self.steps => refused(errno),
             Some(Cut { at, how }) if at == self.steps => {
