@@ -85,34 +85,25 @@ impl LoopImages {
         }
     }
 
+    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
     fn stage_block(&self, dir: &VolumeDir, record: &Record, staging: Staging) -> Result<Growth> {
         let node = staging.source(Content::Block);
-        match self.mount_at(&node, &self.identity(&record.id, Some(dir))?) {
-            Ok(Some(_)) => {}
+        let mut bound = self.mount_at(&node, &self.identity(&record.id, Some(dir))?);
+        if let Err(Error::ForeignMount { .. }) = bound {
             // Left by a kill: the node of a device that went away, and may be somebody else's now.
-            Err(Error::ForeignMount { .. }) => {
-                self.machine.mounts.unmount(&node)?;
-                self.bind_device(dir, record, staging, &node)?;
-            }
-            other => {
-                other?;
-                self.bind_device(dir, record, staging, &node)?;
-            }
+            self.machine.mounts.unmount(&node)?;
+            bound = Ok(None);
         }
+        let bound = bound?.is_some();
         let device = self.attach(dir, record)?;
+        if !bound {
+            self.machine.files.create_dir(staging.0)?;
+            self.machine.files.create_file(&node)?;
+            self.machine.mounts.bind(&device.device().path(), &node, false)?;
+        }
         self.machine.loops.keep(&device)?;
         self.machine.loops.set_capacity(device.device())?;
         Ok(Growth::Done)
-    }
-
-    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
-    fn bind_device(&self, dir: &VolumeDir, record: &Record, staging: Staging, node: &Path) -> Result<()> {
-        let device = self.attach(dir, record)?;
-        self.machine.files.create_dir(staging.0)?;
-        self.machine.files.create_file(node)?;
-        self.machine.mounts.bind(&device.device().path(), node, false)?;
-        self.machine.loops.keep(&device)?;
-        Ok(())
     }
 
     /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
