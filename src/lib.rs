@@ -64,4 +64,5 @@ pub mod model;
 pub mod observe;
 pub mod rpc;
 pub mod store;
+pub mod sys;
 pub mod yaml;

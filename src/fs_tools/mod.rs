@@ -1,10 +1,14 @@
 //! The only place that runs programs: `mkfs`, `e2fsck`, `resize2fs`.
 
+pub mod check;
+mod command;
+pub mod format;
+
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is not installed.
-    #[error("{program} is not installed")]
+    #[error("{program} is not installed (Debian package {})", package_of(program))]
     Missing {
         /// Its name.
         program: &'static str,
@@ -19,4 +23,8 @@ pub enum Error {
         /// The last lines it printed.
         output: String,
     },
+}
+
+fn package_of(program: &str) -> &'static str {
+    if program.ends_with("xfs") { "xfsprogs" } else { "e2fsprogs" }
 }

@@ -45,6 +45,7 @@ pub trait Files: Send + Sync {
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()>;
 
     /// Gives the first `size` bytes of a file real blocks (`fallocate(2)`), past its end too; its length stays.
+    /// On disk only after [`Files::sync`]: what is lost in between is allocated again at the next stage.
     ///
     /// # Errors
     /// `ENOSPC`; `EOPNOTSUPP` where the filesystem cannot: see [`Files::fill`].
