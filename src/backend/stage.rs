@@ -117,28 +117,28 @@ impl LoopImages {
             if let Some(device) = mount.device
                 && self.is_ours(device, &volume)?
             {
-                return self.detach_kept(device);
+                return self.detach_kept(device, &volume);
             }
         }
         self.machine.files.remove_empty(&node)?;
-        self.detach_unbound(id, dir)
+        self.detach_unbound(&volume, dir)
     }
 
     /// A block device whose node is already unbound: an earlier call was killed, or found it in use.
-    fn detach_unbound(&self, id: &VolumeId, dir: Option<&VolumeDir>) -> Result<()> {
-        let Some(device) = dir.map(|dir| self.device_of(dir, id)).transpose()?.flatten() else { return Ok(()) };
+    fn detach_unbound(&self, volume: &Identity, dir: Option<&VolumeDir>) -> Result<()> {
+        let Some(device) = dir.map(|dir| self.device_of(dir, volume.id)).transpose()?.flatten() else { return Ok(()) };
         match self.machine.loops.backing(device)? {
-            Some(backing) if !backing.autoclear => self.detach_kept(device),
+            Some(backing) if !backing.autoclear => self.detach_kept(device, volume),
             _ => Ok(()),
         }
     }
 
-    fn detach_kept(&self, device: LoopDevice) -> Result<()> {
+    fn detach_kept(&self, device: LoopDevice, volume: &Identity) -> Result<()> {
         let mounts = self.machine.mounts.list()?;
         if mounts.iter().any(|mount| mount.device == Some(device)) {
             return Ok(()); // staged or published elsewhere too
         }
-        if self.machine.loops.detach(device)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
+        if self.detach(device, volume)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
     }
 
     /// Makes the staged volume appear at a target path.
