@@ -30,7 +30,7 @@ impl World {
 
     fn sync_parent(&mut self, path: &Path) {
         if let Some(parent) = path.parent() {
-            self.sync_dir(&parent.to_owned());
+            self.sync_dir(parent);
         }
     }
 
