@@ -18,7 +18,7 @@ impl Engine {
                 out_of_reach => Err(out_of_reach),
             };
         };
-        if self.backend.is_attached(&found.dir)? {
+        if self.backend.stays_attached(&found.dir)? {
             let presence = self.backend.presence(&found.dir, id)?;
             let mut places: Vec<_> = presence.mounts.into_iter().map(|mount| mount.target).collect();
             if places.is_empty() {

@@ -25,6 +25,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it found no room. Its exit status does not tell; its words, untranslated, do.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Failed { output, .. } if output.contains("No space left on device"))
+    }
+}
+
 fn package_of(program: &str) -> &'static str {
     if program.ends_with("xfs") { "xfsprogs" } else { "e2fsprogs" }
 }

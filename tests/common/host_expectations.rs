@@ -92,7 +92,7 @@ fn refused_with<T>(result: Result<T>, expected: &[Errno]) {
 
 /// On a real machine a prober (udev) may hold a device a moment longer than we do, and freed space comes back late.
 #[track_caller]
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(5);
     while !is_so() {
         assert!(Instant::now() < end, "not even after five seconds: {what}");
@@ -101,7 +101,7 @@ fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[track_caller]
-fn soon_free(bed: &dyn Bed, image: &Path) {
+pub(crate) fn soon_free(bed: &dyn Bed, image: &Path) {
     soon("no device has the image", || !bed.machine().loops.is_attached(image).unwrap());
     let id = id_of(bed, image);
     assert!(bed.machine().loops.list().unwrap().iter().all(|(_, backing)| backing.image != id));

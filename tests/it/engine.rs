@@ -120,6 +120,25 @@ fn a_growth_that_meets_a_full_disk_is_taken_back_whole() {
 }
 
 #[test]
+fn a_growth_that_was_cut_and_is_asked_for_no_more_is_taken_back() {
+    for restage in [false, true] {
+        let mut world = World::new();
+        let volume = Volume::xfs("db");
+        world.create(&volume).unwrap();
+        world.fake.fail_next("write", Errno::EIO); // the record, after the image has grown
+        assert_eq!(kind(world.expand(&volume, Bytes::gib(2), None)), Kind::Failed);
+        if restage {
+            world.stage(&volume).unwrap();
+        } else {
+            world.restart(How::Kill);
+            world.engine.recover();
+        }
+        let inspection = world.engine.inspect(&volume.id()).unwrap();
+        assert_eq!((inspection.record.spec.size, inspection.presence.allocated), (Bytes::gib(1), Bytes::gib(1)));
+    }
+}
+
+#[test]
 fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
     let world = World::new();
     world.fake.refuse_online_ext4(true);

@@ -1,6 +1,9 @@
 //! The engine and its doors over a machine in memory.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test may panic")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod crash;
 mod engine;
+mod host;
 mod world;

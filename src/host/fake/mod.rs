@@ -167,7 +167,7 @@ impl Fake {
     /// The filesystem in an image.
     pub fn filesystem(&self, image: &Path) -> Option<FakeFs> {
         let world = self.world();
-        world.now.file(image).ok()?.fs
+        world.file(image).ok()?.fs
     }
 
     /// Writes into the filesystem mounted at a path, and syncs.
