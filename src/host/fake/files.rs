@@ -302,7 +302,7 @@ impl Files for Fake {
     fn lock(&self, dir: &Path) -> Result<Option<Lock>> {
         let mut world = self.world();
         world.step("flock", dir)?;
-        let ino = world.now.find(dir).map_err(failed("flock", dir))?;
+        let ino = world.find(dir).map_err(failed("flock", dir))?;
         if world.locks.get(&ino).and_then(Weak::upgrade).is_some() {
             return Ok(None);
         }
