@@ -1,6 +1,62 @@
-//! Ullage.
+//! Ullage gives every Kubernetes volume a fixed size on the node's own disk, holds it to that size, grows it while it
+//! is used, and tells how much is left. These pages are its architecture.
+//!
+//! # Floors
+//!
+//! A module uses only what stands below it (`tests/layers.rs` checks the arrows).
+//!
+//! | floor | what is there |
+//! |---|---|
+//! | `main`, [`cli`] | words on a command line |
+//! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
+//! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`observe`] | log, metrics, health |
+//! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
+//! | [`backend`] | how a volume is made: an image file on a loop device |
+//! | [`store`] | records on disk |
+//! | [`config`] | the configuration, checked |
+//! | [`host`] | every effect on the machine, behind four traits; the real one, and one in memory |
+//! | [`fs_tools`] | the only place that runs programs |
+//! | [`rpc`] | generated stubs, unix sockets |
+//! | [`yaml`] | the only place that knows how YAML is read |
+//! | [`sys`] | the only place with `unsafe` |
+//! | [`model`] | plain types |
+//!
+//! From [`engine`] down the code is synchronous. Each RPC makes one `spawn_blocking` call that owns its lock to the
+//! end: a client that hangs up cannot stop work half way, and nothing blocks the runtime.
+//!
+//! # The way of a request
+//!
+//! **CreateVolume**: socket, `csi::controller`, pure conversion (every bad parameter ends there), [`engine::Engine::create`]:
+//! lock the id, read the record, decide (pure), admit under the pool's lock, write the record as *Creating*, provision,
+//! write it as *Ready*, answer. A *Creating* record that is found means that a call did not finish: what it left is
+//! thrown away and made afresh. The id is a function of the request's name, so there is no index to lose.
+//!
+//! **NodeStageVolume**: the image is attached, mounted nowhere (`fsmount(2)`), grown if that is pending, and moved to
+//! its path in one step. Killed before that step, nothing is left: the kernel detaches by itself. It never formats.
+//!
+//! **Growing**: room is admitted, the image gets its blocks past its end, then its length; the record; the device; the
+//! filesystem; and the record says that it is done. Killed in between, the same call goes on, or the next stage does.
+//!
+//! **Deleting** is one rename into the pool's trash, which is emptied behind. What lies there is being deleted,
+//! whatever its record says.
+//!
+//! **Starting after a crash**: [`engine::Engine::recover`] undoes *Creating*, checks *Ready*, sets a record that it
+//! cannot read aside; only then does Probe say ready.
+//!
+//! # Promises
+//!
+//! 1. A volume never holds more than its size, and a reserved volume can always be filled to it.
+//! 2. No step formats, truncates or deletes what it did not make itself, whatever a probe says.
+//! 3. Killed at any instruction, rebooted, or cut from power: the same call repeated gives the answer it would have
+//!    given, nothing is leaked, no other volume is touched (`tests/it/crash.rs` tries every step).
+//! 4. Records are written whole: a temporary file, fsync, rename, fsync of the directory.
+//! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
+//! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
 pub mod backend;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod csi;
 pub mod engine;
@@ -10,4 +66,5 @@ pub mod model;
 pub mod observe;
 pub mod rpc;
 pub mod store;
+pub mod sys;
 pub mod yaml;

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Error, LoopImages, Result, Staging};
 use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, MountAt};
@@ -22,17 +23,24 @@ impl LoopImages {
     /// The volume's device, held: that which it has, or a new one. Never a second on one image.
     pub(super) fn attach(&self, dir: &VolumeDir, record: &Record) -> Result<HeldLoop> {
         let stat = self.image_of(dir, record)?;
-        let image = dir.image();
-        if self.machine.loops.is_attached(&image)? {
-            let identity = Identity { id: &record.id, image: Some(stat.id) };
-            let device = self.find(&identity)?.ok_or(Error::HeldByOthers { image })?;
-            return Ok(self.machine.loops.hold(device)?);
+        let volume = Identity { id: &record.id, image: Some(stat.id) };
+        let mut patience = Patience::default();
+        while self.machine.loops.is_attached(&dir.image())? {
+            if let Some(device) = self.find(&volume)?
+                && let Ok(held) = self.machine.loops.hold(device)
+            {
+                return Ok(held);
+            }
+            // Somebody else's, or ours and just going.
+            if patience.is_at_its_end() {
+                return Err(Error::HeldByOthers { image: dir.image() });
+            }
         }
         if stat.size > record.spec.size {
             self.trim(dir, record.spec.size)?;
         }
         let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
-        let held = self.machine.loops.attach(&image, &attach)?;
+        let held = self.machine.loops.attach(&dir.image(), &attach)?;
         self.remember(&record.id, held.device());
         Ok(held)
     }
@@ -46,6 +54,27 @@ impl LoopImages {
     pub fn is_attached(&self, dir: &VolumeDir) -> Result<bool> {
         let image = dir.image();
         Ok(self.machine.files.stat(&image)?.is_some() && self.machine.loops.is_attached(&image)?)
+    }
+
+    /// The same, after those were waited for who only look at the device for a moment.
+    pub fn stays_attached(&self, dir: &VolumeDir) -> Result<bool> {
+        let mut patience = Patience::default();
+        while self.is_attached(dir)? {
+            if patience.is_at_its_end() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Detaches a device that is kept; whether it is gone.
+    pub(super) fn detach(&self, device: LoopDevice, volume: &Identity) -> Result<bool> {
+        let mut gone = self.machine.loops.detach(device)?;
+        let mut patience = Patience::default();
+        while !gone && !patience.is_at_its_end() {
+            gone = !self.is_ours(device, volume)?;
+        }
+        Ok(gone)
     }
 
     /// What is mounted at a path, if it is this volume.
@@ -115,5 +144,24 @@ impl LoopImages {
     /// Forgets a volume that is gone.
     pub fn forget(&self, id: &VolumeId) {
         self.last_seen.lock().expect("no holder panics").remove(id);
+    }
+}
+
+/// Any process that looks for loop devices opens them for a moment, and what is open is not detached: udev, blkid, and
+/// whoever looks for a free one.
+#[derive(Default)]
+struct Patience {
+    waits: u32,
+}
+
+impl Patience {
+    /// Waits: 1, 2, 4, … 32 ms; after those it is at its end.
+    fn is_at_its_end(&mut self) -> bool {
+        if self.waits == 6 {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1 << self.waits));
+        self.waits += 1;
+        false
     }
 }

@@ -85,34 +85,25 @@ impl LoopImages {
         }
     }
 
+    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
     fn stage_block(&self, dir: &VolumeDir, record: &Record, staging: Staging) -> Result<Growth> {
         let node = staging.source(Content::Block);
-        match self.mount_at(&node, &self.identity(&record.id, Some(dir))?) {
-            Ok(Some(_)) => {}
+        let mut bound = self.mount_at(&node, &self.identity(&record.id, Some(dir))?);
+        if let Err(Error::ForeignMount { .. }) = bound {
             // Left by a kill: the node of a device that went away, and may be somebody else's now.
-            Err(Error::ForeignMount { .. }) => {
-                self.machine.mounts.unmount(&node)?;
-                self.bind_device(dir, record, staging, &node)?;
-            }
-            other => {
-                other?;
-                self.bind_device(dir, record, staging, &node)?;
-            }
+            self.machine.mounts.unmount(&node)?;
+            bound = Ok(None);
         }
+        let bound = bound?.is_some();
         let device = self.attach(dir, record)?;
+        if !bound {
+            self.machine.files.create_dir(staging.0)?;
+            self.machine.files.create_file(&node)?;
+            self.machine.mounts.bind(&device.device().path(), &node, false)?;
+        }
         self.machine.loops.keep(&device)?;
         self.machine.loops.set_capacity(device.device())?;
         Ok(Growth::Done)
-    }
-
-    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
-    fn bind_device(&self, dir: &VolumeDir, record: &Record, staging: Staging, node: &Path) -> Result<()> {
-        let device = self.attach(dir, record)?;
-        self.machine.files.create_dir(staging.0)?;
-        self.machine.files.create_file(node)?;
-        self.machine.mounts.bind(&device.device().path(), node, false)?;
-        self.machine.loops.keep(&device)?;
-        Ok(())
     }
 
     /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
@@ -126,28 +117,28 @@ impl LoopImages {
             if let Some(device) = mount.device
                 && self.is_ours(device, &volume)?
             {
-                return self.detach_kept(device);
+                return self.detach_kept(device, &volume);
             }
         }
         self.machine.files.remove_empty(&node)?;
-        self.detach_unbound(id, dir)
+        self.detach_unbound(&volume, dir)
     }
 
     /// A block device whose node is already unbound: an earlier call was killed, or found it in use.
-    fn detach_unbound(&self, id: &VolumeId, dir: Option<&VolumeDir>) -> Result<()> {
-        let Some(device) = dir.map(|dir| self.device_of(dir, id)).transpose()?.flatten() else { return Ok(()) };
+    fn detach_unbound(&self, volume: &Identity, dir: Option<&VolumeDir>) -> Result<()> {
+        let Some(device) = dir.map(|dir| self.device_of(dir, volume.id)).transpose()?.flatten() else { return Ok(()) };
         match self.machine.loops.backing(device)? {
-            Some(backing) if !backing.autoclear => self.detach_kept(device),
+            Some(backing) if !backing.autoclear => self.detach_kept(device, volume),
             _ => Ok(()),
         }
     }
 
-    fn detach_kept(&self, device: LoopDevice) -> Result<()> {
+    fn detach_kept(&self, device: LoopDevice, volume: &Identity) -> Result<()> {
         let mounts = self.machine.mounts.list()?;
         if mounts.iter().any(|mount| mount.device == Some(device)) {
             return Ok(()); // staged or published elsewhere too
         }
-        if self.machine.loops.detach(device)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
+        if self.detach(device, volume)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
     }
 
     /// Makes the staged volume appear at a target path.

@@ -10,11 +10,15 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let Some(found) = self.find(id)? else {
             return match self.missing(id) {
-                Error::NoVolume(_) => Ok(()),
+                Error::NoVolume(_) => {
+                    // An earlier call may have failed just after the rename.
+                    self.pools.iter().for_each(|pool| pool.ledger.forget(id));
+                    Ok(())
+                }
                 out_of_reach => Err(out_of_reach),
             };
         };
-        if self.backend.is_attached(&found.dir)? {
+        if self.backend.stays_attached(&found.dir)? {
             let presence = self.backend.presence(&found.dir, id)?;
             let mut places: Vec<_> = presence.mounts.into_iter().map(|mount| mount.target).collect();
             if places.is_empty() {

@@ -20,7 +20,7 @@ pub use capacity::Capacity;
 pub use create::CreateRequest;
 pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
-pub use inspect::{Inspection, PoolStatus, SetAside};
+pub use inspect::{Inspection, PoolStatus, Sample, SetAside};
 pub use ledger::Room;
 pub use publish::{Access, PublishRequest, StageRequest};
 

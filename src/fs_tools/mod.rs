@@ -1,10 +1,14 @@
 //! The only place that runs programs: `mkfs`, `e2fsck`, `resize2fs`.
 
+pub mod check;
+mod command;
+pub mod format;
+
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is not installed.
-    #[error("{program} is not installed")]
+    #[error("{program} is not installed (Debian package {})", package_of(program))]
     Missing {
         /// Its name.
         program: &'static str,
@@ -19,4 +23,15 @@ pub enum Error {
         /// The last lines it printed.
         output: String,
     },
+}
+
+impl Error {
+    /// Whether it found no room. Its exit status does not tell; its words, untranslated, do.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Failed { output, .. } if output.contains("No space left on device"))
+    }
+}
+
+fn package_of(program: &str) -> &'static str {
+    if program.ends_with("xfs") { "xfsprogs" } else { "e2fsprogs" }
 }

@@ -43,6 +43,9 @@ impl Error {
 
     /// Whether there was no room: `ENOSPC`, or a quota's `EDQUOT`.
     pub fn is_no_space(&self) -> bool {
-        matches!(self.errno(), Some(Errno::ENOSPC | Errno::EDQUOT))
+        match self {
+            Self::Call { errno, .. } => matches!(errno, Errno::ENOSPC | Errno::EDQUOT),
+            Self::Tool(error) => error.is_no_space(),
+        }
     }
 }

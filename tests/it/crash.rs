@@ -175,6 +175,9 @@ fn check(world: &World, call: Call, volume: &Volume) {
         return;
     }
     let inspection = world.engine.inspect(&volume.id()).unwrap();
+    if !volume.sparse {
+        assert!(inspection.presence.allocated >= inspection.record.spec.size, "not all of it is reserved");
+    }
     let unmounted = call == Call::ExpandUnmounted && volume.content != Content::Block;
     let faults: Vec<_> = inspection.faults.iter().map(|fault| fault.reason()).collect();
     assert_eq!(faults, if unmounted { vec!["GrowthPending"] } else { vec![] });

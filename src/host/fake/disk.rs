@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -9,7 +9,7 @@ use crate::model::Bytes;
 /// The number of an inode.
 pub(super) type Ino = u64;
 
-const ROOT: Ino = 1;
+pub(super) const ROOT: Ino = 1;
 
 /// A tree of inodes. There are two: as processes see it, and as a power cut would leave it.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub(super) struct Inode {
     pub(super) len: Bytes,
     pub(super) allocated: Bytes,
     pub(super) fs: Option<FakeFs>,
+    /// The root directory of the filesystem in an image.
+    pub(super) root: Option<Ino>,
 }
 
 impl Inode {
@@ -55,56 +57,22 @@ impl Disk {
         self.inodes.insert(ino, inode);
     }
 
-    /// The inode at a path.
-    pub(super) fn find(&self, path: &Path) -> Result<Ino, Errno> {
-        let mut ino = ROOT;
-        for name in names(path) {
-            let entries = self.inode(ino).entries.as_ref().ok_or(Errno::ENOTDIR)?;
-            ino = *entries.get(&name).ok_or(Errno::ENOENT)?;
-        }
-        Ok(ino)
-    }
-
-    pub(super) fn file(&self, path: &Path) -> Result<&Inode, Errno> {
-        let inode = self.inode(self.find(path)?);
-        if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(inode) }
-    }
-
-    /// The directory that a path lies in, and its name there.
-    pub(super) fn parent(&self, path: &Path) -> Result<(Ino, String), Errno> {
-        let parent = self.find(path.parent().ok_or(Errno::EINVAL)?)?;
-        let name = path.file_name().ok_or(Errno::EINVAL)?.to_string_lossy().into_owned();
-        if self.inode(parent).is_directory() { Ok((parent, name)) } else { Err(Errno::ENOTDIR) }
+    /// A directory's entry.
+    pub(super) fn entry(&self, directory: Ino, name: &str) -> Result<Ino, Errno> {
+        let entries = self.inode(directory).entries.as_ref().ok_or(Errno::ENOTDIR)?;
+        entries.get(name).copied().ok_or(Errno::ENOENT)
     }
 
     pub(super) fn entries_mut(&mut self, directory: Ino) -> &mut BTreeMap<String, Ino> {
         self.inode_mut(directory).entries.as_mut().expect("looked up as a directory")
     }
 
-    /// Makes a new inode at a path, whose parent must be there.
-    pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
-        let (parent, name) = self.parent(path)?;
-        if self.inode(parent).entries.as_ref().is_some_and(|entries| entries.contains_key(&name)) {
-            return Err(Errno::EEXIST);
-        }
+    /// Makes an inode that has no name yet.
+    pub(super) fn make(&mut self, inode: Inode) -> Ino {
         let ino = self.next;
         self.next += 1;
         self.inodes.insert(ino, inode);
-        self.entries_mut(parent).insert(name, ino);
-        Ok(ino)
-    }
-
-    pub(super) fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        let (parent, name) = self.parent(path)?;
-        self.entries_mut(parent).remove(&name).map(|_| ()).ok_or(Errno::ENOENT)
-    }
-
-    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        let ino = self.find(from)?;
-        let (parent, name) = self.parent(to)?;
-        self.unlink(from)?;
-        self.entries_mut(parent).insert(name, ino);
-        Ok(())
+        ino
     }
 
     /// The blocks that files which can be reached take, and those that `also` holds open.
@@ -145,11 +113,4 @@ impl Disk {
         }
         disk
     }
-}
-
-fn names(path: &Path) -> impl Iterator<Item = String> {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
-        _ => None,
-    })
 }

@@ -1,10 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use nix::errno::Errno;
 
-use super::disk::{Ino, Inode};
+use super::disk::{Ino, Inode, ROOT};
 use super::{Fake, World};
-use crate::host::{Error, FileId, FileKind, Files, Result, Stat};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
 
 /// The one filesystem's `st_dev`.
@@ -13,6 +14,9 @@ pub(super) const DEVICE: u64 = 42;
 /// What a page of metadata takes on disk.
 const PAGE: Bytes = Bytes::new(4096);
 
+/// The longest file, as on ext4.
+const LARGEST: Bytes = Bytes::gib(16 << 10);
+
 impl World {
     /// The room left, counting what deleted images still take while they are attached.
     pub(super) fn free(&self) -> Bytes {
@@ -20,14 +24,14 @@ impl World {
     }
 
     fn sync_dir(&mut self, dir: &Path) {
-        if let Ok(ino) = self.now.find(dir) {
+        if let Ok(ino) = self.find(dir) {
             self.sync_inode(ino);
         }
     }
 
     fn sync_parent(&mut self, path: &Path) {
         if let Some(parent) = path.parent() {
-            self.sync_dir(&parent.to_owned());
+            self.sync_dir(parent);
         }
     }
 
@@ -35,20 +39,81 @@ impl World {
         self.mounts.iter().any(|mount| mount.target == path)
     }
 
-    fn tree(&self, path: &Path) -> Result<Vec<PathBuf>, Errno> {
-        let mut paths = vec![path.to_owned()];
-        let names: Vec<String> =
-            self.now.inode(self.now.find(path)?).entries.iter().flatten().map(|(n, _)| n.clone()).collect();
-        for name in names {
-            paths.extend(self.tree(&path.join(name))?);
+    /// The inode at a path, through what is mounted on the way.
+    pub(super) fn find(&self, path: &Path) -> Result<Ino, Errno> {
+        let (mut ino, mut walked) = (ROOT, PathBuf::from("/"));
+        for component in path.components() {
+            let Component::Normal(name) = component else { continue };
+            ino = self.now.entry(ino, &name.to_string_lossy())?;
+            walked.push(name);
+            ino = self.root_at(&walked).unwrap_or(ino);
         }
-        Ok(paths)
+        Ok(ino)
+    }
+
+    pub(super) fn file(&self, path: &Path) -> Result<&Inode, Errno> {
+        let inode = self.now.inode(self.find(path)?);
+        if inode.is_directory() { Err(Errno::EISDIR) } else { Ok(inode) }
+    }
+
+    /// The directory that a path lies in, and its name there.
+    fn parent(&self, path: &Path) -> Result<(Ino, String), Errno> {
+        let parent = self.find(path.parent().ok_or(Errno::EINVAL)?)?;
+        let name = path.file_name().ok_or(Errno::EINVAL)?.to_string_lossy().into_owned();
+        if self.now.inode(parent).is_directory() { Ok((parent, name)) } else { Err(Errno::ENOTDIR) }
+    }
+
+    /// The root of the filesystem that is mounted on top at a path.
+    fn root_at(&self, path: &Path) -> Option<Ino> {
+        let mount = self.mounts.iter().rev().find(|mount| mount.target == path && mount.fs.is_some())?;
+        self.now.inode(self.loops.get(mount.device)?.image).root
+    }
+
+    fn is_read_only(&self, path: &Path) -> bool {
+        let around = path.ancestors().find_map(|above| self.mounts.iter().rev().find(|mount| mount.target == above));
+        around.is_some_and(|mount| mount.read_only || mount.fs_read_only)
+    }
+
+    fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
+        let (parent, name) = self.parent(path)?;
+        if self.now.entry(parent, &name).is_ok() {
+            return Err(Errno::EEXIST);
+        }
+        let ino = self.now.make(inode);
+        self.now.entries_mut(parent).insert(name, ino);
+        Ok(ino)
+    }
+
+    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
+        let (parent, name) = self.parent(path)?;
+        self.now.entries_mut(parent).remove(&name).map(|_| ()).ok_or(Errno::ENOENT)
+    }
+
+    fn move_entry(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        let ino = self.find(from)?;
+        let (parent, name) = self.parent(to)?;
+        if self.find(to).is_ok_and(|there| self.now.inode(there).entries.iter().flatten().next().is_some()) {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.unlink(from)?;
+        self.now.entries_mut(parent).insert(name, ino);
+        Ok(())
+    }
+
+    /// A path and all below it, parents first, not into what is mounted there.
+    fn tree(&self, path: &Path, ino: Ino) -> Vec<PathBuf> {
+        let below =
+            self.now.inode(ino).entries.iter().flatten().flat_map(|(name, ino)| self.tree(&path.join(name), *ino));
+        std::iter::once(path.to_owned()).chain(below).collect()
     }
 
     fn write(&mut self, file: &Path, content: &[u8]) -> Result<Ino, Errno> {
-        let ino = match self.now.find(file) {
+        if self.is_read_only(file) {
+            return Err(Errno::EROFS);
+        }
+        let ino = match self.find(file) {
             Ok(ino) => ino,
-            Err(Errno::ENOENT) => self.now.add(file, Inode::default())?,
+            Err(Errno::ENOENT) => self.add(file, Inode::default())?,
             Err(errno) => return Err(errno),
         };
         if self.free() < PAGE {
@@ -68,23 +133,24 @@ fn failed<'a>(call: &'static str, path: &'a Path) -> impl Fn(Errno) -> Error + '
 impl Files for Fake {
     fn create_dir(&self, dir: &Path) -> Result<()> {
         let mut world = self.world();
-        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| world.now.find(dir).is_err()).collect();
+        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| world.find(dir).is_err()).collect();
         for dir in missing.into_iter().rev() {
             world.step("mkdir", dir)?;
-            let ino = world.now.add(dir, Inode::directory()).map_err(failed("mkdir", dir))?;
+            let ino = world.add(dir, Inode::directory()).map_err(failed("mkdir", dir))?;
             world.step("fsync", dir)?;
             world.sync_inode(ino);
             world.sync_parent(dir);
         }
-        let ino = world.now.find(dir).map_err(failed("mkdir", dir))?;
+        let ino = world.find(dir).map_err(failed("mkdir", dir))?;
         if world.now.inode(ino).is_directory() { Ok(()) } else { Err(Error::call("mkdir", dir, Errno::EEXIST)) }
     }
 
     fn create_file(&self, file: &Path) -> Result<()> {
         let mut world = self.world();
         world.step("open", file)?;
-        match world.now.add(file, Inode::default()) {
-            Ok(_) | Err(Errno::EEXIST) => {}
+        match world.add(file, Inode::default()) {
+            Ok(_) => {}
+            Err(Errno::EEXIST) if world.file(file).is_ok() => {}
             Err(errno) => return Err(Error::call("open", file, errno)),
         }
         world.sync_parent(file);
@@ -94,7 +160,7 @@ impl Files for Fake {
     fn remove_empty(&self, path: &Path) -> Result<()> {
         let mut world = self.world();
         world.step("unlink", path)?;
-        let Ok(ino) = world.now.find(path) else { return Ok(()) };
+        let Ok(ino) = world.find(path) else { return Ok(()) };
         let inode = world.now.inode(ino);
         let holds = inode.len > Bytes::ZERO || inode.entries.as_ref().is_some_and(|entries| !entries.is_empty());
         if world.is_mounted_on(path) {
@@ -103,24 +169,25 @@ impl Files for Fake {
         if holds {
             return Err(Error::call("unlink", path, Errno::ENOTEMPTY));
         }
-        world.now.unlink(path).map_err(failed("unlink", path))?;
+        world.unlink(path).map_err(failed("unlink", path))?;
         world.sync_parent(path);
         Ok(())
     }
 
     fn remove_tree(&self, dir: &Path) -> Result<()> {
         let mut world = self.world();
-        let tree = match world.tree(dir) {
-            Ok(tree) => tree,
+        let ino = match world.find(dir) {
+            Ok(ino) => ino,
             Err(Errno::ENOENT) => return Ok(()),
             Err(errno) => return Err(Error::call("openat", dir, errno)),
         };
+        let tree = world.tree(dir, ino);
+        if let Some(mounted) = tree.iter().find(|path| world.is_mounted_on(path)) {
+            return Err(Error::call("unlinkat", mounted, Errno::EBUSY));
+        }
         for path in tree.iter().rev() {
             world.step("unlinkat", path)?;
-            if world.is_mounted_on(path) {
-                return Err(Error::call("unlinkat", path, Errno::EBUSY));
-            }
-            world.now.unlink(path).map_err(failed("unlinkat", path))?;
+            world.unlink(path).map_err(failed("unlinkat", path))?;
         }
         world.sync_parent(dir);
         Ok(())
@@ -129,7 +196,7 @@ impl Files for Fake {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut world = self.world();
         world.step("rename", from)?;
-        world.now.rename(from, to).map_err(failed("rename", from))?;
+        world.move_entry(from, to).map_err(failed("rename", from))?;
         world.step("fsync", to)?;
         world.sync_parent(to);
         world.sync_parent(from);
@@ -139,7 +206,7 @@ impl Files for Fake {
     fn read(&self, file: &Path) -> Result<Option<Vec<u8>>> {
         let mut world = self.world();
         world.step("read", file)?;
-        match world.now.file(file) {
+        match world.file(file) {
             Ok(inode) => Ok(Some(inode.content.clone())),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(Error::call("read", file, errno)),
@@ -156,7 +223,7 @@ impl Files for Fake {
         world.step("fsync", &temporary)?;
         world.sync_inode(ino);
         world.step("rename", file)?;
-        world.now.rename(&temporary, file).map_err(failed("rename", file))?;
+        world.move_entry(&temporary, file).map_err(failed("rename", file))?;
         world.step("fsync", file)?;
         world.sync_parent(file);
         Ok(())
@@ -165,7 +232,7 @@ impl Files for Fake {
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let mut world = self.world();
         world.step("readdir", dir)?;
-        let ino = world.now.find(dir).map_err(failed("readdir", dir))?;
+        let ino = world.find(dir).map_err(failed("readdir", dir))?;
         let entries = world.now.inode(ino).entries.as_ref();
         let entries = entries.ok_or_else(|| Error::call("readdir", dir, Errno::ENOTDIR))?;
         Ok(entries.keys().cloned().collect())
@@ -174,7 +241,7 @@ impl Files for Fake {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
         world.step("stat", path)?;
-        let Ok(ino) = world.now.find(path) else { return Ok(None) };
+        let Ok(ino) = world.find(path) else { return Ok(None) };
         let inode = world.now.inode(ino);
         let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
         let id = FileId { device: DEVICE, inode: ino };
@@ -184,14 +251,17 @@ impl Files for Fake {
     fn create_image(&self, file: &Path, size: Bytes) -> Result<()> {
         let mut world = self.world();
         world.step("open", file)?;
+        if size > LARGEST {
+            return Err(Error::call("ftruncate", file, Errno::EFBIG));
+        }
         let inode = Inode { len: size, ..Inode::default() };
-        world.now.add(file, inode).map(|_| ()).map_err(failed("open", file))
+        world.add(file, inode).map(|_| ()).map_err(failed("open", file))
     }
 
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()> {
         let mut world = self.world();
         world.step("ftruncate", file)?;
-        let ino = world.now.find(file).map_err(failed("ftruncate", file))?;
+        let ino = world.find(file).map_err(failed("ftruncate", file))?;
         let inode = world.now.inode_mut(ino);
         (inode.len, inode.allocated) = (size, inode.allocated.min(size));
         world.step("fsync", file)?;
@@ -202,7 +272,7 @@ impl Files for Fake {
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
         let mut world = self.world();
         world.step("fallocate", file)?;
-        let ino = world.now.find(file).map_err(failed("fallocate", file))?;
+        let ino = world.find(file).map_err(failed("fallocate", file))?;
         let free = world.free();
         let inode = world.now.inode_mut(ino);
         let missing = size.saturating_sub(inode.allocated);
@@ -217,7 +287,7 @@ impl Files for Fake {
     fn sync(&self, file: &Path) -> Result<()> {
         let mut world = self.world();
         world.step("fsync", file)?;
-        let ino = world.now.find(file).map_err(failed("fsync", file))?;
+        let ino = world.find(file).map_err(failed("fsync", file))?;
         world.sync_inode(ino);
         Ok(())
     }
@@ -229,8 +299,20 @@ impl Files for Fake {
         Ok(Usage { total, used: total.saturating_sub(available), available, ..Usage::default() })
     }
 
+    fn lock(&self, dir: &Path) -> Result<Option<Lock>> {
+        let mut world = self.world();
+        world.step("flock", dir)?;
+        let ino = world.find(dir).map_err(failed("flock", dir))?;
+        if world.locks.get(&ino).and_then(Weak::upgrade).is_some() {
+            return Ok(None);
+        }
+        let lock = Arc::new(());
+        world.locks.insert(ino, Arc::downgrade(&lock));
+        Ok(Some(Box::new(lock)))
+    }
+
     fn largest_file(&self, dir: &Path) -> Result<Bytes> {
         self.world().step("ftruncate", dir)?;
-        Ok(Bytes::gib(16 << 10))
+        Ok(LARGEST)
     }
 }

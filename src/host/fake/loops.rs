@@ -89,7 +89,7 @@ impl LoopDevices for Fake {
     fn attach(&self, image: &Path, options: &Attach) -> Result<HeldLoop> {
         let mut world = self.world();
         world.step("LOOP_CONFIGURE", image)?;
-        let ino = world.now.find(image).map_err(|errno| Error::call("open", image, errno))?;
+        let ino = world.find(image).map_err(|errno| Error::call("open", image, errno))?;
         let number = world.loops.free_number();
         let device = Attached {
             image: ino,
@@ -121,7 +121,7 @@ impl LoopDevices for Fake {
     fn is_attached(&self, image: &Path) -> Result<bool> {
         let mut world = self.world();
         world.step("F_SETLEASE", image)?;
-        let ino = world.now.find(image).map_err(|errno| Error::call("open", image, errno))?;
+        let ino = world.find(image).map_err(|errno| Error::call("open", image, errno))?;
         Ok(world.loops.images().any(|image| image == ino))
     }
 
@@ -155,7 +155,7 @@ impl LoopDevices for Fake {
     fn detach(&self, device: LoopDevice) -> Result<bool> {
         let mut world = self.world();
         world.step("LOOP_CLR_FD", &device.path())?;
-        let attached = world.loops.get_mut(device.0).ok_or_else(|| no_device("LOOP_CLR_FD", device))?;
+        let Some(attached) = world.loops.get_mut(device.0) else { return Ok(true) };
         attached.autoclear = true;
         world.clear_unused_loops();
         Ok(world.loops.get(device.0).is_none())

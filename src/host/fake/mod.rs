@@ -9,8 +9,9 @@ mod files;
 mod loops;
 mod mounts;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use nix::errno::Errno;
 
@@ -75,10 +76,13 @@ struct World {
     durable: Disk,
     loops: Loops,
     mounts: Vec<FakeMount>,
+    /// Directories that are taken, as long as the holder lives.
+    locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
     refuse_online_ext4: bool,
     steps: usize,
     cut: Option<Cut>,
+    fail_next: Option<(&'static str, Errno)>,
     ended: Option<How>,
     /// Which process this is: what an earlier one held is closed.
     process: u64,
@@ -92,10 +96,12 @@ impl Fake {
             durable: Disk::new(),
             loops: Loops::default(),
             mounts: Vec::new(),
+            locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
             steps: 0,
             cut: None,
+            fail_next: None,
             ended: None,
             process: 0,
         })))
@@ -114,6 +120,11 @@ impl Fake {
         world.cut = cut;
     }
 
+    /// Lets the next call of that name fail.
+    pub fn fail_next(&self, call: &'static str, errno: Errno) {
+        self.world().fail_next = Some((call, errno));
+    }
+
     /// How many steps were taken since the last [`Fake::cut`].
     pub fn steps(&self) -> usize {
         self.world().steps
@@ -130,6 +141,7 @@ impl Fake {
         let how = world.ended.take().unwrap_or(how);
         world.cut = None;
         world.process += 1;
+        world.locks.clear();
         if matches!(how, How::Reboot | How::PowerCut) {
             world.mounts.clear();
             world.loops = Loops::default();
@@ -155,7 +167,7 @@ impl Fake {
     /// The filesystem in an image.
     pub fn filesystem(&self, image: &Path) -> Option<FakeFs> {
         let world = self.world();
-        world.now.file(image).ok()?.fs
+        world.file(image).ok()?.fs
     }
 
     /// Writes into the filesystem mounted at a path, and syncs.
@@ -203,6 +215,9 @@ impl World {
             return refused(Errno::ESHUTDOWN);
         }
         self.steps += 1;
+        if let Some((_, errno)) = self.fail_next.take_if(|(name, _)| *name == call) {
+            return refused(errno);
+        }
         match self.cut {
             Some(Cut { at, how: How::Fail(errno) }) if at == self.steps => refused(errno),
             Some(Cut { at, how }) if at == self.steps => {

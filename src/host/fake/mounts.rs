@@ -2,10 +2,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::disk::Inode;
 use super::loops::Hold;
 use super::{Fake, FakeFs, FakeMount, World};
 use crate::host::{Detached, Error, FsTools, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
-use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+use crate::model::{Bytes, FsKind, Inodes, MountOptions, Owner, Usage};
 
 /// What a filesystem takes of a sparse image when it is made.
 const METADATA: Bytes = Bytes::mib(1);
@@ -71,7 +72,7 @@ impl Mounts for Fake {
     fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
         let mut world = self.world();
         world.step("move_mount", to)?;
-        world.now.find(to).map_err(|errno| Error::call("move_mount", to, errno))?;
+        world.find(to).map_err(|errno| Error::call("move_mount", to, errno))?;
         let source = world.source(from).ok_or_else(|| Error::call("open_tree", from, Errno::ENOENT))?;
         let read_only = read_only || source.read_only;
         world.mounts.push(FakeMount { target: to.to_owned(), read_only, ..source });
@@ -82,7 +83,8 @@ impl Mounts for Fake {
         let mut world = self.world();
         world.step("umount2", target)?;
         let Some(at) = world.mounts.iter().rposition(|mount| mount.target == target) else {
-            return Err(Error::call("umount2", target, Errno::EINVAL));
+            let errno = world.find(target).err().unwrap_or(Errno::EINVAL);
+            return Err(Error::call("umount2", target, errno));
         };
         world.mounts.remove(at);
         world.clear_unused_loops();
@@ -118,7 +120,8 @@ impl Mounts for Fake {
         let fs = device
             .and_then(|device| world.fs_mut(device))
             .ok_or_else(|| Error::call("statvfs", path, Errno::ENOENT))?;
-        Ok(Usage { total: fs.size, used: METADATA, available: fs.size.saturating_sub(METADATA), ..Usage::default() })
+        let inodes = Inodes { total: 1024, used: 1, free: 1023 };
+        Ok(Usage { total: fs.size, used: METADATA, available: fs.size.saturating_sub(METADATA), inodes })
     }
 
     fn grow(&self, path: &Path, _fs: FsKind) -> Result<()> {
@@ -158,7 +161,7 @@ impl Detached for FakeDetached {
         let Self { fake, hold, mount } = *self;
         let mut world = fake.world();
         let moved = world.step("move_mount", target).and_then(|()| {
-            world.now.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;
+            world.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;
             world.mounts.push(FakeMount { target: target.to_owned(), ..mount });
             Ok(())
         });
@@ -172,8 +175,10 @@ impl FsTools for Fake {
     fn format(&self, image: &Path, fs: FsKind) -> Result<()> {
         let mut world = self.world();
         world.step("mkfs", image)?;
-        let ino = world.now.find(image).map_err(|errno| Error::call("mkfs", image, errno))?;
+        let ino = world.find(image).map_err(|errno| Error::call("mkfs", image, errno))?;
+        let root = world.now.make(Inode::directory());
         let inode = world.now.inode_mut(ino);
+        inode.root = Some(root);
         inode.fs = Some(FakeFs { kind: fs, size: inode.len, owner: None, data: 0 });
         inode.allocated = METADATA; // mkfs punches holes
         Ok(())

@@ -77,7 +77,7 @@ async fn volumes_pools_and_what_is_not_understood_are_listed() {
         server.create(create(name)).await.unwrap();
     }
     server.fake.machine().files.create_dir(Path::new("/pool/volumes/x/letters")).unwrap();
-    server.engine.recover();
+    let mut server = server.again().await;
     let all = server.admin.list_volumes(ListVolumesRequest {}).await.unwrap().into_inner();
     let ids: Vec<_> = all.volumes.iter().map(|volume| volume.id.as_str()).collect();
     assert_eq!(ids, ["a", "b"]);

@@ -38,8 +38,7 @@ async fn ailing() -> Server {
     files.rename(Path::new("/pool/volumes/a/image"), Path::new("/pool/volumes/a/was")).unwrap();
     files.set_len(Path::new("/pool/volumes/c/image"), Bytes::mib(1)).unwrap();
     files.write_whole(Path::new("/pool/volumes/d/volume.yaml"), b"no record").unwrap();
-    server.engine.recover();
-    server
+    server.again().await
 }
 
 #[tokio::test]

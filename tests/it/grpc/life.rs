@@ -53,7 +53,8 @@ async fn every_call_made_again_gives_the_same_answer() {
 async fn the_same_name_means_the_same_volume() {
     let mut server = Server::start().await;
     server.create(create("db")).await.unwrap();
-    let cases: [(fn(&mut CreateVolumeRequest), &str); 4] = [
+    type Change = fn(&mut CreateVolumeRequest);
+    let cases: [(Change, &str); 4] = [
         (|r| r.capacity_range = bytes(2 * GIB, 0), "size is 1Gi, and at least 2Gi was asked for"),
         (|r| r.volume_capabilities = vec![block()], "content is xfs, and block was asked for"),
         (|r| r.parameters = [("sparse".into(), "true".into())].into(), "sparse is false, and true was asked for"),

@@ -9,7 +9,7 @@ use ullage::config::{Defaults, PoolConfig};
 use ullage::csi::{Door, routes};
 use ullage::engine::Engine;
 use ullage::host::Machine;
-use ullage::host::fake::Fake;
+use ullage::host::fake::{Fake, How};
 use ullage::model::Bytes;
 use ullage::observe::metrics::{Metrics, Snapshot};
 use ullage::rpc::admin::admin_client::AdminClient;
@@ -47,6 +47,13 @@ impl Server {
         let server = Self::unrecovered(fake, machine, pools).await;
         server.engine.recover();
         server
+    }
+
+    /// The process is killed, and the next one started.
+    pub async fn again(self) -> Self {
+        let pools = self.engine.pools().into_iter().map(|pool| pool.config).collect();
+        self.fake.restart(How::Kill);
+        Self::with(self.fake, pools).await
     }
 
     /// A process that has only begun. `machine` is `fake`, seen through whatever a test puts before it.

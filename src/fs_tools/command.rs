@@ -1,0 +1,73 @@
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Error;
+
+/// How much of what a program printed goes into an error.
+const LAST_LINES: usize = 5;
+
+/// Runs a program on a file to its end: no input, untranslated output. An exit code that is not among `good` is an error.
+pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[i32]) -> Result<(), Error> {
+    let failed = |status: String, output: String| Error::Failed { program, status, output };
+    let mut command = Command::new(program);
+    command.args(options).arg(file).env("LC_ALL", "C").env("PATH", path()).stdin(Stdio::null());
+    let output = command.output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::Missing { program },
+        _ => failed(error.to_string(), String::new()),
+    })?;
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    tracing::debug!(?command, status = %output.status, output = printed.trim(), "ran");
+    match output.status.code() {
+        Some(code) if good.contains(&code) => Ok(()),
+        _ => Err(failed(output.status.to_string(), last_lines(&printed))),
+    }
+}
+
+/// Where to look: these programs are the superuser's, whose directories are not on everybody's path.
+fn path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
+}
+
+fn last_lines(printed: &str) -> String {
+    let lines: Vec<_> = printed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, good: &[i32]) -> Result<(), Error> {
+        run("sh", &["-c", script], Path::new("image"), good)
+    }
+
+    #[test]
+    fn an_exit_code_is_good_only_where_it_is_named() {
+        assert!(shell("exit 1", &[0, 1]).is_ok());
+        let text = shell("echo one; echo two >&2; exit 4", &[0, 1]).unwrap_err().to_string();
+        assert_eq!(text, "sh ended with exit status: 4: one; two");
+    }
+
+    #[test]
+    fn a_signal_is_a_failure_and_only_the_last_lines_are_told() {
+        let text = shell("seq 9; kill -9 $$", &[0]).unwrap_err().to_string();
+        assert_eq!(text, "sh ended with signal: 9 (SIGKILL): 5; 6; 7; 8; 9");
+    }
+
+    #[test]
+    fn there_is_no_input_and_no_translation() {
+        assert!(shell("test -z \"$(cat)\" && test $LC_ALL = C", &[0]).is_ok());
+    }
+
+    #[test]
+    fn a_missing_program_names_its_package() {
+        assert!(matches!(run("no-such-program", &[], Path::new("image"), &[0]), Err(Error::Missing { .. })));
+        let text = Error::Missing { program: "mkfs.xfs" }.to_string();
+        assert_eq!(text, "mkfs.xfs is not installed (Debian package xfsprogs)");
+    }
+}

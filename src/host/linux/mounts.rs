@@ -1,0 +1,185 @@
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use linux_raw_sys::general as raw;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::{Mode, fchmod, major, minor};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{Gid, Uid, fchown};
+
+use super::failure::{Named, refused};
+use super::superblock::Ext4;
+use super::{block, mount_table};
+use crate::host::{Detached, Error, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
+use crate::model::{Bytes, FsKind, Inodes, MountAttributes, MountOptions, Owner, Usage};
+use crate::sys::grow;
+use crate::sys::mount::{Answer, Context, clone_tree, move_to, set_read_only};
+use crate::sys::statx::{Number, statx};
+
+pub(super) struct LinuxMounts;
+
+/// The last wait, each twice as long as the one before, until a mount that is in use is believed to be.
+const LONGEST_WAIT: Duration = Duration::from_millis(16);
+
+impl Mounts for LinuxMounts {
+    fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
+        let device = device.device().path();
+        let mount = open(&device, fs, options).map_err(|error| refused(error, &device))?;
+        Ok(Box::new(OpenFilesystem { mount, fs, device }))
+    }
+
+    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+        let mount = clone_tree(from).of("open_tree", from)?;
+        if read_only {
+            set_read_only(&mount).of("mount_setattr", from)?;
+        }
+        move_to(&mount, to).of("move_mount", to)
+    }
+
+    fn unmount(&self, target: &Path) -> Result<()> {
+        let mut wait = Duration::from_millis(1);
+        loop {
+            match umount2(target, MntFlags::UMOUNT_NOFOLLOW) {
+                // A program that we just start for another volume has a copy of our descriptors until it executes.
+                Err(Errno::EBUSY) if wait <= LONGEST_WAIT => std::thread::sleep(wait),
+                done => return done.of("umount2", target),
+            }
+            wait *= 2;
+        }
+    }
+
+    fn at(&self, path: &Path) -> Result<Option<MountAt>> {
+        let found = match statx(path) {
+            Err(Errno::ENOENT) => return Ok(None),
+            found => found.of("statx", path)?,
+        };
+        if !found.is_mount_root {
+            return Ok(None);
+        }
+        let number = if found.is_block { found.node } else { found.device };
+        let flags = statvfs(path).of("statvfs", path)?.flags();
+        Ok(Some(MountAt {
+            device: block::loop_of(number),
+            is_block: found.is_block,
+            read_only: flags.contains(FsFlags::ST_RDONLY),
+        }))
+    }
+
+    fn list(&self) -> Result<Vec<MountEntry>> {
+        mount_table::read()
+    }
+
+    fn usage(&self, path: &Path) -> Result<Usage> {
+        usage(path)
+    }
+
+    fn grow(&self, path: &Path, fs: FsKind) -> Result<()> {
+        grow_inside(&File::open(path).of("open", path)?, fs, path)
+    }
+
+    fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
+        match fs {
+            FsKind::Ext4 => Ok(Ext4::read(device)?.error_count()),
+            FsKind::Xfs => Ok(0),
+        }
+    }
+}
+
+/// What `fsmount(2)` gave.
+struct OpenFilesystem {
+    mount: OwnedFd,
+    fs: FsKind,
+    device: PathBuf,
+}
+
+impl Detached for OpenFilesystem {
+    fn set_owner(&self, owner: Owner) -> Result<()> {
+        let root = self.root()?;
+        fchown(&root, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid))).of("fchown", &self.device)?;
+        // After fchown, which clears the set-user-id bits.
+        fchmod(&root, Mode::from_bits_truncate(owner.mode)).of("fchmod", &self.device)
+    }
+
+    fn grow(&self) -> Result<()> {
+        grow_inside(&self.root()?, self.fs, &self.device)
+    }
+
+    fn attach(self: Box<Self>, target: &Path) -> Result<()> {
+        move_to(&self.mount, target).of("move_mount", target)
+    }
+}
+
+impl OpenFilesystem {
+    fn root(&self) -> Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(&self.mount, ".", flags, Mode::empty()).map(File::from).of("openat", &self.device)
+    }
+}
+
+fn open(device: &Path, fs: FsKind, options: &MountOptions) -> Answer<OwnedFd> {
+    let context = Context::new(fs.as_str())?;
+    context.set("source", device.to_str())?;
+    if options.attributes.read_only {
+        context.set("ro", None)?;
+    }
+    for (key, value) in &options.filesystem {
+        context.set(key, value.as_deref())?;
+    }
+    context.mount(bits(options.attributes))
+}
+
+fn bits(attributes: MountAttributes) -> u32 {
+    let MountAttributes { read_only, no_suid, no_dev, no_exec, no_atime, no_diratime, strict_atime, no_symfollow } =
+        attributes;
+    // One field of the word holds a choice of three, where noatime is the stronger wish.
+    let atime = match (no_atime, strict_atime) {
+        (true, _) => raw::MOUNT_ATTR_NOATIME,
+        (false, true) => raw::MOUNT_ATTR_STRICTATIME,
+        (false, false) => raw::MOUNT_ATTR_RELATIME,
+    };
+    let bit = |set: bool, bit: u32| if set { bit } else { 0 };
+    atime
+        | bit(read_only, raw::MOUNT_ATTR_RDONLY)
+        | bit(no_suid, raw::MOUNT_ATTR_NOSUID)
+        | bit(no_dev, raw::MOUNT_ATTR_NODEV)
+        | bit(no_exec, raw::MOUNT_ATTR_NOEXEC)
+        | bit(no_diratime, raw::MOUNT_ATTR_NODIRATIME)
+        | bit(no_symfollow, raw::MOUNT_ATTR_NOSYMFOLLOW)
+}
+
+/// Grows the filesystem in which an open directory lies to the size of its loop device.
+fn grow_inside(inside: &File, fs: FsKind, object: &Path) -> Result<()> {
+    let number = inside.metadata().of("fstat", object)?.dev();
+    let narrow = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
+    let number = Number { major: narrow(major(number)), minor: narrow(minor(number)) };
+    let device = block::loop_of(number).ok_or_else(|| Error::call("fstat", object, Errno::ENOTBLK))?;
+    let size = block::size(device)?;
+    match fs {
+        FsKind::Xfs => grow::xfs(inside.as_fd(), size.get()).of("XFS_IOC_FSGROWFSDATA", object),
+        FsKind::Ext4 => match Ext4::read(device)?.room_on(size) {
+            Some(blocks) => grow::ext4(inside.as_fd(), blocks).of("EXT4_IOC_RESIZE_FS", object),
+            None => Ok(()),
+        },
+    }
+}
+
+/// As `statvfs(3)` counts.
+pub(super) fn usage(path: &Path) -> Result<Usage> {
+    let found = statvfs(path).of("statvfs", path)?;
+    let bytes = |blocks: u64| Bytes::new(blocks.saturating_mul(found.fragment_size()));
+    Ok(Usage {
+        total: bytes(found.blocks()),
+        used: bytes(found.blocks().saturating_sub(found.blocks_free())),
+        available: bytes(found.blocks_available()),
+        inodes: Inodes {
+            total: found.files(),
+            used: found.files().saturating_sub(found.files_free()),
+            free: found.files_free(),
+        },
+    })
+}

@@ -1,0 +1,9 @@
+//! The real machine: needs root, and leaves nothing behind. `cargo test --test privileged`, which `cargo test` leaves out.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod host;
+mod kernel;
+mod scratch;

@@ -1,0 +1,105 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use ullage::host::{Attach, LoopDevice, Machine, Result, linux};
+use ullage::model::{Bytes, FsKind, MountOptions, VolumeId};
+
+use crate::common::host_expectations::Bed;
+
+/// A pool of its own on a filesystem of its own. Dropped, also by a failed test, every mount and device in it is gone.
+pub(crate) struct Scratch {
+    machine: Machine,
+    root: TempDir,
+}
+
+const ROOM: Bytes = Bytes::gib(3);
+
+impl Scratch {
+    pub(crate) fn new(fs: FsKind) -> Self {
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "these tests attach loop devices and mount: run them as root, with CAP_SYS_ADMIN (sudo -E cargo test --test privileged)"
+        );
+        let machine = linux::machine();
+        let root = tempfile::Builder::new().prefix("ullage-test-").tempdir().unwrap();
+        let scratch = Self { machine, root };
+        scratch.mount_pool(fs);
+        scratch
+    }
+
+    fn mount_pool(&self, fs: FsKind) {
+        let image = self.root.path().join("pool.img");
+        fs::create_dir(self.pool()).unwrap();
+        fs::create_dir(self.root.path().join("mounts")).unwrap();
+        self.machine.files.create_image(&image, ROOM).unwrap();
+        self.machine.tools.format(&image, fs).unwrap();
+        let attach = Attach { volume: VolumeId::from_name("scratch-pool"), direct_io: true };
+        let device = self.machine.loops.attach(&image, &attach).unwrap();
+        let pool = self.machine.mounts.open(&device, fs, &MountOptions::default()).unwrap();
+        pool.attach(&self.pool()).unwrap();
+        fs::create_dir(self.dir()).unwrap();
+    }
+
+    /// The mounts below it and the devices on its images that should not be there any more.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let mounts = self.mounts().into_iter().map(|path| format!("a mount at {}", path.display()));
+        let loops = self.loops().into_iter().map(|device| format!("an image on {device}"));
+        mounts.chain(loops).collect()
+    }
+
+    fn pool(&self) -> PathBuf {
+        self.root.path().join("pool")
+    }
+
+    fn mounts(&self) -> Vec<PathBuf> {
+        let entries = self.machine.mounts.list().unwrap().into_iter().map(|entry| entry.target);
+        entries.filter(|target| target.starts_with(self.root.path()) && *target != self.pool()).collect()
+    }
+
+    fn loops(&self) -> Vec<LoopDevice> {
+        let pool = fs::metadata(self.pool()).unwrap().dev();
+        let devices = self.machine.loops.list().unwrap().into_iter();
+        devices.filter(|(_, backing)| backing.image.device == pool).map(|(device, _)| device).collect()
+    }
+}
+
+impl Bed for Scratch {
+    fn machine(&self) -> Machine {
+        self.machine.clone()
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.pool().join("volumes")
+    }
+
+    fn mount_point(&self, name: &str) -> PathBuf {
+        self.root.path().join("mounts").join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for target in self.mounts().into_iter().rev() {
+            patiently(&target, || self.machine.mounts.unmount(&target));
+        }
+        for device in self.loops() {
+            patiently(&device.path(), || self.machine.loops.detach(device));
+        }
+        patiently(&self.pool(), || self.machine.mounts.unmount(&self.pool()));
+    }
+}
+
+/// A program that another test starts has a copy of every descriptor until it executes: `EBUSY` may pass.
+fn patiently<T>(object: &Path, mut attempt: impl FnMut() -> Result<T>) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while let Err(error) = attempt() {
+        if Instant::now() > end {
+            assert!(std::thread::panicking(), "left behind: {}: {error}", object.display());
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
