@@ -127,6 +127,11 @@ fn open(device: &Path, fs: FsKind, options: &MountOptions) -> Answer<OwnedFd> {
     if options.attributes.read_only {
         context.set("ro", None)?;
     }
+    if fs == FsKind::Ext4 {
+        // Else a thread zeroes the inode tables that growing has added, by punching holes into a reserved image. They
+        // are zero already: that part of the image is new.
+        context.set("noinit_itable", None)?;
+    }
     for (key, value) in &options.filesystem {
         context.set(key, value.as_deref())?;
     }
