@@ -4,6 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod growth;
+mod health;
 mod host;
 mod kernel;
 mod scratch;
+mod volumes;
+mod world;
