@@ -1,8 +1,6 @@
 //! What is wrong with a volume is found and named; what keeps one from going is said; and a node starts again.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::process::Command;
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -136,32 +134,20 @@ fn a_mounted_volume_is_not_deleted_and_says_where_it_is() {
     }
 }
 
-fn leave_a_mark(volume: &Volume, target: &Path) {
-    match volume.content {
-        BLOCK => OpenOptions::new().write(true).open(target).unwrap().write_all_at(b"wine", 4096).unwrap(),
-        _ => fs::write(target.join("file"), "wine").unwrap(),
-    }
-}
-
-fn has_the_mark(volume: &Volume, target: &Path) -> bool {
-    let mut found = *b"none";
-    match volume.content {
-        BLOCK => File::open(target).unwrap().read_exact_at(&mut found, 4096).unwrap(),
-        _ => File::open(target.join("file")).unwrap().read_exact_at(&mut found, 0).unwrap(),
-    }
-    found == *b"wine"
-}
-
 #[test]
 fn after_a_restart_of_the_driver_everything_is_found_as_it_was() {
     let mut world = World::new(FsKind::Xfs);
     let volumes = [EXT4, XFS, BLOCK].map(|content| Volume::new(&content.to_string(), content));
-    volumes.iter().for_each(|volume| leave_a_mark(volume, &world.bring_up(volume)));
+    for volume in &volumes {
+        world.bring_up(volume);
+        world.mark(volume);
+    }
     let before = (world.scratch.mounts(), world.scratch.loops());
     world.restart();
     for volume in &volumes {
         assert_eq!(world.faults(volume), [""; 0]);
-        assert!(has_the_mark(volume, &world.bring_up(volume)));
+        world.bring_up(volume);
+        assert_eq!(world.marked(volume), volume.name);
     }
     assert_eq!((world.scratch.mounts(), world.scratch.loops()), before, "nothing twice");
     world.take_down(&volumes.each_ref());
@@ -171,7 +157,10 @@ fn after_a_restart_of_the_driver_everything_is_found_as_it_was() {
 fn after_a_restart_of_the_node_a_volume_is_staged_again_with_its_data() {
     let mut world = World::new(FsKind::Ext4);
     let volumes = [EXT4, XFS, BLOCK].map(|content| Volume::new(&content.to_string(), content));
-    volumes.iter().for_each(|volume| leave_a_mark(volume, &world.bring_up(volume)));
+    for volume in &volumes {
+        world.bring_up(volume);
+        world.mark(volume);
+    }
     for target in world.scratch.mounts().iter().rev() {
         world.scratch.machine().mounts.unmount(target).unwrap();
     }
@@ -183,7 +172,8 @@ fn after_a_restart_of_the_node_a_volume_is_staged_again_with_its_data() {
     for volume in &volumes {
         assert_eq!(world.faults(volume), [""; 0]);
         assert_eq!(kind(world.publish(volume)), Kind::NotNow, "it is not staged");
-        assert!(has_the_mark(volume, &world.bring_up(volume)), "{}", volume.name);
+        world.bring_up(volume);
+        assert_eq!(world.marked(volume), volume.name);
     }
     world.take_down(&volumes.each_ref());
 }

@@ -1,13 +1,14 @@
 //! An engine over the real machine with one scratch pool, and short words for what is asked of it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
+use std::ops::Deref;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Access, CreateRequest, Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
-use ullage::host::linux;
+use ullage::host::{Machine, linux};
 use ullage::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, Owner, PoolName, VolumeId, VolumeSpec};
 use ullage::store::Record;
 
@@ -15,8 +16,15 @@ use crate::common::host_expectations::{Bed, soon};
 use crate::scratch::Scratch;
 
 pub(crate) struct World {
-    pub(crate) engine: Engine,
+    pub(crate) node: Node,
     pub(crate) scratch: Scratch,
+}
+
+/// An engine, its pool, and the places where volumes are mounted: also those of another process.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) pool: PathBuf,
+    pub(crate) mounts: PathBuf,
 }
 
 /// A volume that a test asks for.
@@ -33,51 +41,86 @@ pub(crate) const EXT4: Content = Content::Filesystem(FsKind::Ext4);
 pub(crate) const XFS: Content = Content::Filesystem(FsKind::Xfs);
 pub(crate) const BLOCK: Content = Content::Block;
 
-/// The pool in a scratch directory.
-pub(crate) fn pool(path: PathBuf) -> PoolConfig {
-    PoolConfig {
-        name: PoolName::parse("default").unwrap(),
-        path,
-        backend: Backend::Loop,
-        require_mount_point: false,
-        reserve: Reserve::Share(500),
-        overcommit: Overcommit::Unlimited,
-    }
-}
-
 impl World {
     pub(crate) fn new(fs: FsKind) -> Self {
         Self::over(Scratch::new(fs))
     }
 
     pub(crate) fn over(scratch: Scratch) -> Self {
+        let node = Node::new(linux::machine(), scratch.dir(), scratch.mount_point(""));
         for above in ["staging", "pods"] {
-            fs::create_dir(scratch.mount_point(above)).unwrap();
+            fs::create_dir(node.mounts.join(above)).unwrap();
         }
-        let engine = Engine::new(linux::machine(), vec![pool(scratch.dir())]);
-        engine.recover();
-        assert_eq!(engine.ready(), Ok(()));
-        Self { engine, scratch }
+        assert_eq!(node.engine.ready(), Ok(()));
+        Self { node, scratch }
+    }
+
+    /// The engine goes; the machine stays as it is.
+    pub(crate) fn stop(&mut self) {
+        self.node.engine = Engine::new(linux::machine(), Vec::new());
     }
 
     /// The next process on the machine that the last one left.
     pub(crate) fn restart(&mut self) {
-        self.engine = Engine::new(linux::machine(), vec![pool(self.scratch.dir())]);
-        self.engine.recover();
+        self.stop();
+        self.node = Node::new(linux::machine(), self.scratch.dir(), self.scratch.mount_point(""));
         assert_eq!(self.engine.ready(), Ok(()));
         assert_eq!(self.engine.set_aside(), []);
     }
 
+    /// Everything down again, and nothing left: no mount, device, path or promise.
+    pub(crate) fn take_down(&self, volumes: &[&Volume]) {
+        for volume in volumes {
+            self.put_away(volume);
+            self.delete(volume).unwrap();
+        }
+        self.check_empty();
+    }
+
+    /// No mount, device, path or promise is left.
+    pub(crate) fn check_empty(&self) {
+        self.engine.tend();
+        soon("no device is left", || self.scratch.left_behind().is_empty());
+        let empty = ["pool.yaml", "trash", "volumes"].map(|name| self.scratch.dir().join(name));
+        assert_eq!(tree(&self.scratch.dir()), empty);
+        let room = self.engine.pools()[0].room.clone().unwrap();
+        assert_eq!((room.pending, room.promised, room.volumes), (Bytes::ZERO, Bytes::ZERO, 0));
+    }
+}
+
+impl Deref for World {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Node {
+    pub(crate) fn new(machine: Machine, pool: PathBuf, mounts: PathBuf) -> Self {
+        let config = PoolConfig {
+            name: PoolName::parse("default").unwrap(),
+            path: pool.clone(),
+            backend: Backend::Loop,
+            require_mount_point: false,
+            reserve: Reserve::Share(500),
+            overcommit: Overcommit::Unlimited,
+        };
+        let engine = Engine::new(machine, vec![config]);
+        engine.recover();
+        Self { engine, pool, mounts }
+    }
+
     pub(crate) fn staging(&self, volume: &Volume) -> PathBuf {
-        self.scratch.mount_point("staging").join(&volume.name)
+        self.mounts.join("staging").join(&volume.name)
     }
 
     pub(crate) fn target(&self, volume: &Volume) -> PathBuf {
-        self.scratch.mount_point("pods").join(&volume.name)
+        self.mounts.join("pods").join(&volume.name)
     }
 
     pub(crate) fn image(&self, volume: &Volume) -> PathBuf {
-        self.scratch.dir().join("volumes").join(&volume.name).join("image")
+        self.pool.join("volumes").join(&volume.name).join("image")
     }
 
     pub(crate) fn create(&self, volume: &Volume) -> Result<Record> {
@@ -123,24 +166,13 @@ impl World {
         self.target(volume)
     }
 
-    /// Off the node; the volume stays.
+    /// Off the node; the volume stays. The staging directory is for whoever made the volume be staged to remove.
     pub(crate) fn put_away(&self, volume: &Volume) {
         self.unpublish(volume).unwrap();
         self.unstage(volume).unwrap();
-    }
-
-    /// Everything down again, and nothing left: no mount, device, path or promise.
-    pub(crate) fn take_down(&self, volumes: &[&Volume]) {
-        for volume in volumes {
-            self.put_away(volume);
-            self.delete(volume).unwrap();
+        if let Err(error) = fs::remove_dir(self.staging(volume)) {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "what is left there? {error}");
         }
-        self.engine.tend();
-        soon("no device is left", || self.scratch.left_behind().is_empty());
-        let empty = ["pool.yaml", "trash", "volumes"].map(|name| self.scratch.dir().join(name));
-        assert_eq!(tree(&self.scratch.dir()), empty);
-        let room = self.engine.pools()[0].room.clone().unwrap();
-        assert_eq!((room.pending, room.promised, room.volumes), (Bytes::ZERO, Bytes::ZERO, 0));
     }
 
     pub(crate) fn allocated(&self, volume: &Volume) -> Bytes {
@@ -150,6 +182,29 @@ impl World {
     /// The stable names of what is wrong with a volume.
     pub(crate) fn faults(&self, volume: &Volume) -> Vec<&'static str> {
         self.engine.health(&volume.id()).unwrap().iter().map(|fault| fault.reason()).collect()
+    }
+
+    /// Writes into a published volume that it is this one.
+    pub(crate) fn mark(&self, volume: &Volume) {
+        let target = self.target(volume);
+        let file = if volume.content == BLOCK { target } else { target.join("mark") };
+        let mut name = [0; 512];
+        name[..volume.name.len()].copy_from_slice(volume.name.as_bytes());
+        let out = OpenOptions::new().write(true).create(volume.content != BLOCK).truncate(false).open(file).unwrap();
+        out.write_all_at(&name, 0).unwrap();
+        out.sync_all().unwrap();
+    }
+
+    /// What is written in a published volume: its name, or nothing.
+    pub(crate) fn marked(&self, volume: &Volume) -> String {
+        let target = self.target(volume);
+        let file = if volume.content == BLOCK { target } else { target.join("mark") };
+        let mut name = [0; 512];
+        match File::open(file) {
+            Ok(found) => found.read_exact_at(&mut name, 0).unwrap(),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+        }
+        String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned()
     }
 
     /// The size of the volume's filesystem, or of its device.
