@@ -4,6 +4,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(["proto/csi.proto", "proto/ullage.proto"], ["proto"])?;
     // Ordered maps: the same parameters are always refused with the same text.
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    let stubs = tonic_prost_build::configure().btree_map(".").generate_default_stubs(true);
+    // What Admin answers is what `ullage volume` prints.
+    let printed = "#[derive(serde::Serialize)] #[serde(rename_all = \"camelCase\")]";
+    let octal = "#[serde(serialize_with = \"crate::rpc::octal\")]";
+    let stubs = stubs.type_attribute(".ullage.v1", printed).field_attribute(".ullage.v1.Volume.mode", octal);
+    stubs.compile_fds(descriptors)?;
     Ok(())
 }

@@ -55,6 +55,8 @@
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
 pub mod backend;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod csi;
 pub mod engine;

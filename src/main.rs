@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: see `ullage --help`.
+
+fn main() -> std::process::ExitCode {
+    ullage::cli::main()
+}

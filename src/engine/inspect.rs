@@ -1,11 +1,12 @@
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use super::ledger::Room;
 use super::{Engine, Error, Found, Result};
 use crate::backend::{Fault, Presence};
 use crate::config::PoolConfig;
-use crate::model::{Bytes, FsKind, Usage, VolumeId};
+use crate::host::{FileId, LoopDevice};
+use crate::model::{Bytes, Content, FsKind, Usage, VolumeId};
 use crate::store::{Phase, Record};
 
 /// Everything there is to say of a volume.
@@ -19,6 +20,17 @@ pub struct Inspection {
     pub usage: Option<Usage>,
     /// What is wrong with it.
     pub faults: Vec<Fault>,
+}
+
+/// What is measured of a volume again and again.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its record.
+    pub record: Record,
+    /// The space its image takes, where there is one.
+    pub allocated: Option<Bytes>,
+    /// How full it is, where it is mounted.
+    pub usage: Option<Usage>,
 }
 
 /// Everything there is to say of a pool.
@@ -94,6 +106,34 @@ impl Engine {
             }
         }
         Ok((records, false))
+    }
+
+    /// Numbers of every volume that can be measured. One look at the mount table serves them all.
+    pub fn samples(&self) -> Result<Vec<Sample>> {
+        let mounted = self.mounted_images()?;
+        let sample = |record: Record| {
+            let image = self.pool(&record.spec.pool).ok()?.dir.volume(&record.id).image();
+            let stat = self.machine.files.stat(&image).ok()?;
+            let place = stat.and_then(|stat| mounted.get(&stat.id)).filter(|_| record.spec.content != Content::Block);
+            let usage = place.and_then(|(device, target)| self.usage_of(*device, target));
+            Some(Sample { record, allocated: stat.map(|stat| stat.allocated), usage })
+        };
+        Ok(self.list(None, 0)?.0.into_iter().filter_map(sample).collect())
+    }
+
+    /// The first place of every image that is mounted.
+    fn mounted_images(&self) -> Result<HashMap<FileId, (LoopDevice, PathBuf)>> {
+        let mounts = self.machine.mounts.list()?.into_iter().rev();
+        let places: HashMap<_, _> = mounts.filter_map(|mount| Some((mount.device?, mount.target))).collect();
+        let image = |(device, target)| Some((self.machine.loops.backing(device).ok()??.image, (device, target)));
+        Ok(places.into_iter().filter_map(image).collect())
+    }
+
+    /// Measured only where the device is still what is seen there: under a mount that went lies the host's disk.
+    fn usage_of(&self, device: LoopDevice, target: &Path) -> Option<Usage> {
+        let mounts = &self.machine.mounts;
+        let usage = mounts.usage(target).ok()?;
+        mounts.at(target).ok()?.filter(|mount| mount.device == Some(device)).map(|_| usage)
     }
 
     /// What is wrong with a volume (`NodeGetVolumeHealth`); a volume that cannot be read is a fault, not an error.

@@ -20,7 +20,7 @@ pub use capacity::Capacity;
 pub use create::CreateRequest;
 pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
-pub use inspect::{Inspection, PoolStatus, SetAside};
+pub use inspect::{Inspection, PoolStatus, Sample, SetAside};
 pub use ledger::Room;
 pub use publish::{Access, PublishRequest, StageRequest};
 
@@ -65,9 +65,14 @@ impl Engine {
         }
     }
 
+    /// Whether what an earlier process left is in order: before that no call can be answered.
+    pub fn is_recovered(&self) -> bool {
+        self.recovered.load(Ordering::Acquire)
+    }
+
     /// Whether calls can be answered: recovered, and at least one pool served. Else why not.
     pub fn ready(&self) -> Result<(), String> {
-        if !self.recovered.load(Ordering::Acquire) {
+        if !self.is_recovered() {
             return Err("volumes are being recovered".to_owned());
         }
         let states = self.pools.iter().map(|pool| Ok::<_, String>((pool.name(), pool.state().as_ref().err().cloned())));

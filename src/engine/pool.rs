@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::{RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use ulid::Ulid;
 
@@ -7,7 +7,7 @@ use super::ledger::{Admission, Ask, Ledger, Room};
 use super::{Error, Result};
 use crate::backend::LoopImages;
 use crate::config::PoolConfig;
-use crate::host::{FileKind, Machine};
+use crate::host::{FileKind, Lock, Machine};
 use crate::model::{Bytes, FsKind, PoolName, VolumeId};
 use crate::store::{self, Marker, PoolDir, VolumeDir};
 
@@ -28,6 +28,8 @@ pub(super) struct Served {
     pub(super) longest: Bytes,
     /// Whether it can make and mount a filesystem, or why not.
     pub(super) filesystems: BTreeMap<FsKind, Result<(), String>>,
+    /// There is never a second writer: held as long as the pool is served.
+    _lock: Arc<Lock>,
 }
 
 impl Pool {
@@ -58,9 +60,12 @@ impl Pool {
 
     /// Looks whether the pool can be served; it is from [`Pool::serve`] on.
     pub(super) fn open(&self, machine: &Machine, backend: &LoopImages) -> Result<Served, String> {
+        self.check_place(machine)?;
+        let lock = self.take(machine)?;
         let marker = self.check(machine)?;
         let longest = machine.files.largest_file(self.dir.path()).map_err(|error| error.to_string())?;
-        Ok(Served { marker, longest, filesystems: self.prove_filesystems(machine, backend) })
+        let filesystems = self.prove_filesystems(machine, backend);
+        Ok(Served { marker, longest, filesystems, _lock: Arc::new(lock) })
     }
 
     pub(super) fn serve(&self, served: Result<Served, String>) {
@@ -81,8 +86,8 @@ impl Pool {
         }
     }
 
-    /// The pool's id, after everything was found to be in order; written on first use.
-    fn check(&self, machine: &Machine) -> Result<String, String> {
+    /// That the directory is there, and is what it should be.
+    fn check_place(&self, machine: &Machine) -> Result<(), String> {
         let path = self.dir.path();
         match machine.files.stat(path).map_err(|error| error.to_string())? {
             None => return Err(format!("{} does not exist", path.display())),
@@ -100,6 +105,17 @@ impl Pool {
                 Err(error) => return Err(error.to_string()),
             }
         }
+        Ok(())
+    }
+
+    /// Nothing is read or written before the pool is ours: another process would be making what we undo.
+    fn take(&self, machine: &Machine) -> Result<Lock, String> {
+        let lock = machine.files.lock(self.dir.path()).map_err(|error| error.to_string())?;
+        lock.ok_or_else(|| format!("another process serves {}", self.dir.path().display()))
+    }
+
+    /// The pool's id, written on first use.
+    fn check(&self, machine: &Machine) -> Result<String, String> {
         let marker = match self.check_marker(machine)? {
             Some(marker) => marker,
             None => self.first_use(machine)?,

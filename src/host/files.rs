@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::path::Path;
 
 use super::Result;
@@ -60,9 +61,16 @@ pub trait Files: Send + Sync {
     /// The room of the filesystem on which a directory lies.
     fn space(&self, dir: &Path) -> Result<Usage>;
 
+    /// Takes a directory for this process alone (`flock(2)`), until what is returned is dropped or the process ends.
+    /// `None` where another has it.
+    fn lock(&self, dir: &Path) -> Result<Option<Lock>>;
+
     /// The longest file that can be made in a directory (found by `ftruncate(2)` of an unnamed file).
     fn largest_file(&self, dir: &Path) -> Result<Bytes>;
 }
+
+/// A directory that is taken, as long as this is held.
+pub type Lock = Box<dyn Any + Send + Sync>;
 
 /// A file's identity on this machine, as `stat(2)` and `LOOP_GET_STATUS64` give it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -16,7 +16,7 @@ pub mod fake;
 use std::sync::Arc;
 
 pub use error::{Error, Result};
-pub use files::{FileId, FileKind, Files, Stat};
+pub use files::{FileId, FileKind, Files, Lock, Stat};
 pub use loops::{Attach, Backing, HeldLoop, LoopDevice, LoopDevices};
 pub use mounts::{Detached, MountAt, MountEntry, Mounts};
 pub use tools::FsTools;

@@ -44,7 +44,7 @@ impl Call {
     /// A call of that method, beginning now.
     pub fn begin(method: &str) -> Self {
         let id = ulid::Ulid::generate().to_string();
-        let span = info_span!(parent: None, "call", trace = %id, method);
+        let span = info_span!(parent: None, "call", trace = %id, method, volume = tracing::field::Empty);
         Self { id, span, begun: Instant::now() }
     }
 
@@ -56,6 +56,11 @@ impl Call {
     /// Its span, for work that is not done by [`Call::run`].
     pub fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// Says which volume it is about: on every line from now on.
+    pub fn about(&self, volume: &str) {
+        self.span.record("volume", volume);
     }
 
     /// How long it has taken so far.

@@ -15,3 +15,12 @@ pub mod csi {
 pub mod admin {
     tonic::include_proto!("ullage.v1");
 }
+
+/// Permission bits as people read them: `0755`.
+#[allow(clippy::ref_option, reason = "the signature is serde's")]
+fn octal<S: serde::Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    match mode {
+        Some(mode) => serializer.collect_str(&format_args!("{mode:04o}")),
+        None => serializer.serialize_none(),
+    }
+}

@@ -3,7 +3,7 @@
 mod error;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 pub use error::ParameterError;
 
@@ -14,7 +14,7 @@ use crate::model::{Backend, Bytes, Claim, Content, FsKind, Owner, PoolName, Volu
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The parameters.
-    pub parameters: &'a HashMap<String, String>,
+    pub parameters: &'a BTreeMap<String, String>,
     /// `fs_type` of every capability that mounts.
     pub fs_types: &'a [&'a str],
     /// Whether a capability asks for raw blocks.

@@ -1,10 +1,11 @@
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use nix::errno::Errno;
 
 use super::disk::{Ino, Inode, ROOT};
 use super::{Fake, World};
-use crate::host::{Error, FileId, FileKind, Files, Result, Stat};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
 
 /// The one filesystem's `st_dev`.
@@ -296,6 +297,18 @@ impl Files for Fake {
         world.step("statfs", dir)?;
         let (total, available) = (world.capacity, world.free());
         Ok(Usage { total, used: total.saturating_sub(available), available, ..Usage::default() })
+    }
+
+    fn lock(&self, dir: &Path) -> Result<Option<Lock>> {
+        let mut world = self.world();
+        world.step("flock", dir)?;
+        let ino = world.find(dir).map_err(failed("flock", dir))?;
+        if world.locks.get(&ino).and_then(Weak::upgrade).is_some() {
+            return Ok(None);
+        }
+        let lock = Arc::new(());
+        world.locks.insert(ino, Arc::downgrade(&lock));
+        Ok(Some(Box::new(lock)))
     }
 
     fn largest_file(&self, dir: &Path) -> Result<Bytes> {

@@ -9,8 +9,9 @@ mod files;
 mod loops;
 mod mounts;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use nix::errno::Errno;
 
@@ -75,6 +76,8 @@ struct World {
     durable: Disk,
     loops: Loops,
     mounts: Vec<FakeMount>,
+    /// Directories that are taken, as long as the holder lives.
+    locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
     refuse_online_ext4: bool,
     steps: usize,
@@ -93,6 +96,7 @@ impl Fake {
             durable: Disk::new(),
             loops: Loops::default(),
             mounts: Vec::new(),
+            locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
             steps: 0,
@@ -137,6 +141,7 @@ impl Fake {
         let how = world.ended.take().unwrap_or(how);
         world.cut = None;
         world.process += 1;
+        world.locks.clear();
         if matches!(how, How::Reboot | How::PowerCut) {
             world.mounts.clear();
             world.loops = Loops::default();

@@ -4,14 +4,14 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
 use nix::libc::{O_NOFOLLOW, O_TMPFILE};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::ftruncate;
 
 use super::failure::Named;
 use super::{mounts, remove};
-use crate::host::{Error, FileId, FileKind, Files, Result, Stat};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
 
 pub(super) struct LinuxFiles;
@@ -157,6 +157,15 @@ impl Files for LinuxFiles {
 
     fn space(&self, dir: &Path) -> Result<Usage> {
         mounts::usage(dir)
+    }
+
+    fn lock(&self, dir: &Path) -> Result<Option<Lock>> {
+        let opened = File::open(dir).of("open", dir)?;
+        match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(Box::new(lock))),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(Error::call("flock", dir, errno)),
+        }
     }
 
     fn largest_file(&self, dir: &Path) -> Result<Bytes> {

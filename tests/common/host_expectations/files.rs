@@ -19,6 +19,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("allocate of more than there is is ENOSPC; the same length again gives the room back", allocate_too_much),
     ("fill takes blocks as allocate does", fill),
     ("space shows what is allocated, and what is freed", space),
+    ("lock gives a directory to one, until it is dropped", lock),
     ("a formatted image has its length, and can be reserved", reserve_formatted),
 ];
 
@@ -202,4 +203,14 @@ fn reserve_formatted(bed: &dyn Bed) {
         let reserved = files.stat(&image).unwrap().unwrap();
         assert!(reserved.allocated >= smallest(fs) && reserved.size == smallest(fs), "{fs}: {reserved:?}");
     }
+}
+
+fn lock(bed: &dyn Bed) {
+    let files = bed.machine().files;
+    let held = files.lock(&bed.dir()).unwrap();
+    assert!(held.is_some());
+    assert!(files.lock(&bed.dir()).unwrap().is_none());
+    drop(held);
+    assert!(files.lock(&bed.dir()).unwrap().is_some());
+    refused_with(files.lock(&bed.dir().join("none")), &[Errno::ENOENT]);
 }

@@ -1,0 +1,147 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Socket;
+use crate::commands::{self, Doors};
+use crate::config::Overrides;
+use crate::observe::log::{Format, Level};
+
+/// `ullage driver`.
+#[derive(Args, Debug)]
+pub(super) struct Driver {
+    /// The configuration: which pools there are, and what a volume gets that does not say
+    #[arg(
+        long,
+        env = "ULLAGE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE",
+        default_value = "/etc/ullage/config.yaml"
+    )]
+    config: PathBuf,
+    #[command(flatten)]
+    names: Names,
+    #[command(flatten)]
+    serving: Serving,
+    /// Metrics, /healthz and /readyz: [host]:port, or off
+    #[arg(
+        long,
+        env = "ULLAGE_METRICS_LISTEN",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        default_value = ":9870"
+    )]
+    metrics_listen: String,
+}
+
+/// `ullage standalone`.
+#[derive(Args, Debug)]
+pub(super) struct Standalone {
+    /// The directory in which volumes live; it is made where it is missing
+    #[arg(long, env = "ULLAGE_POOL", hide_env_values = true, value_name = "DIR")]
+    pool: PathBuf,
+    #[command(flatten)]
+    names: Names,
+    #[command(flatten)]
+    serving: Serving,
+    /// Metrics, /healthz and /readyz: [host]:port, or off
+    #[arg(long, env = "ULLAGE_METRICS_LISTEN", hide_env_values = true, value_name = "ADDRESS", default_value = "off")]
+    metrics_listen: String,
+}
+
+#[derive(Args, Debug)]
+struct Names {
+    /// The node's name in topologies [default: $NODE_NAME, the configuration; standalone: the host's name]
+    #[arg(long, env = "ULLAGE_NODE_NAME", hide_env_values = true, value_name = "NAME")]
+    node_name: Option<String>,
+    /// The CSI driver's name [default: the configuration, or csi.ullage.dev]
+    #[arg(long, env = "ULLAGE_DRIVER_NAME", hide_env_values = true, value_name = "NAME")]
+    driver_name: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Serving {
+    #[command(flatten)]
+    socket: Socket,
+    /// Let this group connect too (mode 0660 instead of 0600): whoever may, may mount volumes anywhere
+    #[arg(long, env = "ULLAGE_SOCKET_GROUP", hide_env_values = true, value_name = "GROUP")]
+    socket_group: Option<String>,
+    /// How much the log says: error, warn, info, debug, trace, or 0 to 4
+    #[arg(long, env = "ULLAGE_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
+    log_level: Level,
+    /// How the log says it: json, text or nice
+    #[arg(long, env = "ULLAGE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = "text")]
+    log_format: Format,
+}
+
+impl From<Driver> for commands::Driver {
+    fn from(driver: Driver) -> Self {
+        let Driver { config, names, serving, metrics_listen } = driver;
+        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen) }
+    }
+}
+
+impl From<Standalone> for commands::Standalone {
+    fn from(standalone: Standalone) -> Self {
+        let Standalone { pool, names, serving, metrics_listen } = standalone;
+        Self { pool, overrides: names.overrides(), doors: serving.doors(metrics_listen) }
+    }
+}
+
+impl Names {
+    fn overrides(self) -> Overrides {
+        let node_env = std::env::var("NODE_NAME").ok();
+        Overrides { driver_name: self.driver_name, node_name: self.node_name, node_env }
+    }
+}
+
+impl Serving {
+    fn doors(self, metrics: String) -> Doors {
+        Doors {
+            socket: self.socket.socket,
+            group: self.socket_group,
+            metrics: Some(metrics).filter(|address| !matches!(address.as_str(), "" | "off")),
+            log_level: self.log_level,
+            log_format: self.log_format,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn doors(words: &str) -> Doors {
+        match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).doors,
+            Command::Standalone(standalone) => commands::Standalone::from(standalone).doors,
+            Command::Volume(_) => panic!("no role"),
+        }
+    }
+
+    #[test]
+    fn a_driver_shows_its_metrics_and_standalone_does_not() {
+        assert_eq!(doors("ullage driver").metrics.as_deref(), Some(":9870"));
+        assert_eq!(doors("ullage driver --metrics-listen off").metrics, None);
+        assert_eq!(doors("ullage standalone --pool p").metrics, None);
+        assert_eq!(doors("ullage standalone --pool p --metrics-listen :1").metrics.as_deref(), Some(":1"));
+    }
+
+    #[test]
+    fn a_socket_is_a_path_or_an_endpoint() {
+        assert_eq!(doors("ullage driver").socket, Path::new("/run/ullage/csi.sock"));
+        assert_eq!(doors("ullage driver --csi-endpoint unix:///csi/csi.sock").socket, Path::new("/csi/csi.sock"));
+        assert!(Cli::try_parse_from(["ullage", "driver", "--socket", "csi.sock"]).is_err());
+    }
+
+    #[test]
+    fn a_standalone_needs_its_pool() {
+        let said = Cli::try_parse_from(["ullage", "standalone"]).unwrap_err();
+        assert_eq!(said.exit_code(), 2);
+    }
+}

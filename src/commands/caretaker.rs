@@ -1,0 +1,63 @@
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Error, Result};
+use crate::engine::Engine;
+
+/// The thread behind the calls: it recovers the engine, then tends it, again and again.
+pub(super) struct Caretaker {
+    thread: JoinHandle<()>,
+    wake: SyncSender<()>,
+    recovered: oneshot::Receiver<()>,
+}
+
+/// How often pools that are not served are tried again.
+const ROUND: Duration = Duration::from_secs(10);
+
+impl Caretaker {
+    /// Starts it. The engine says itself when it is ready.
+    pub(super) fn start(engine: Arc<Engine>) -> Self {
+        // One wish that waits is enough: a round does everything there is to do.
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (tell, recovered) = oneshot::channel();
+        let thread = spawn_blocking(move || {
+            engine.recover();
+            let _ = tell.send(());
+            tend(&engine, &woken);
+        });
+        Self { thread, wake, recovered }
+    }
+
+    /// Asks for a round now: something lies in the trash.
+    pub(super) fn waker(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let wake = self.wake.clone();
+        Arc::new(move || {
+            let _ = wake.try_send(());
+        })
+    }
+
+    /// Ends only where there is no point in going on: the thread has died, or no pool is served and one is needed.
+    pub(super) async fn watch(self, engine: &Engine, needs_a_pool: bool) -> Result<()> {
+        let died = Error::Died("the thread that recovers volumes and empties the trash");
+        if self.recovered.await.is_err() {
+            return Err(died);
+        }
+        match engine.ready() {
+            Ok(()) => tracing::info!("ready"),
+            Err(reason) if needs_a_pool => return Err(Error::NotReady(reason)),
+            Err(reason) => tracing::error!(reason, "not ready"),
+        }
+        let _ = self.thread.await;
+        Err(died)
+    }
+}
+
+fn tend(engine: &Engine, woken: &Receiver<()>) {
+    while !matches!(woken.recv_timeout(ROUND), Err(RecvTimeoutError::Disconnected)) {
+        engine.tend();
+    }
+}

@@ -1,0 +1,23 @@
+use std::path::PathBuf;
+
+use super::serve::{Doors, House, serve};
+use super::{Error, Result};
+use crate::config::{Config, Overrides};
+
+/// What `ullage driver` is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Driver {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// What goes before it.
+    pub overrides: Overrides,
+    /// Where it serves.
+    pub doors: Doors,
+}
+
+/// Serves the pools of a node until it is told to stop. A pool that cannot be served is tried again and again.
+pub fn driver(driver: Driver) -> Result<()> {
+    let config = Config::read(&driver.config, &driver.overrides)?;
+    let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
+    serve(House { config, node, doors: driver.doors, needs_a_pool: false })
+}

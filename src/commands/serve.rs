@@ -1,0 +1,172 @@
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::Group;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tonic::transport::Server;
+
+use super::caretaker::Caretaker;
+use super::samples;
+use super::{Error, Result};
+use crate::config::Config;
+use crate::csi;
+use crate::engine::Engine;
+use crate::host::linux;
+use crate::observe::metrics::Metrics;
+use crate::observe::{health, log};
+use crate::rpc::socket::{self, Access, Listener};
+
+/// Where a role serves, and how much it says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doors {
+    /// The unix socket of CSI and of `ullage volume`.
+    pub socket: PathBuf,
+    /// The group, by name or number, that may connect beside the owner.
+    pub group: Option<String>,
+    /// The address of metrics and health, where there shall be one.
+    pub metrics: Option<String>,
+    /// How much the log says.
+    pub log_level: log::Level,
+    /// How it says it.
+    pub log_format: log::Format,
+}
+
+/// Everything that a role serves.
+pub(super) struct House {
+    pub(super) config: Config,
+    pub(super) node: String,
+    pub(super) doors: Doors,
+    /// Whether there is no point in going on while no pool is served.
+    pub(super) needs_a_pool: bool,
+}
+
+/// Resolves when it is time to stop.
+type Stopped = watch::Receiver<bool>;
+
+/// How long calls under way may take to end. One that is cut is undone or finished by the next start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves until SIGTERM or SIGINT; every mount stays as it is.
+pub(super) fn serve(house: House) -> Result<()> {
+    log::init(house.doors.log_level, house.doors.log_format)?;
+    let runtime = runtime().map_err(Error::step("start threads"))?;
+    let served = runtime.block_on(house.serve());
+    // What still runs has had its time.
+    runtime.shutdown_background();
+    served
+}
+
+/// Few threads with small stacks: most calls are a few system calls, and one that writes a whole image needs no more.
+fn runtime() -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2).max_blocking_threads(32).thread_stack_size(1 << 20).thread_keep_alive(PATIENCE);
+    builder.enable_all().build()
+}
+
+impl House {
+    async fn serve(self) -> Result<()> {
+        let mut signals = Signals::new().map_err(Error::step("listen for signals"))?;
+        let listener = socket::listen(&self.doors.socket, access(self.doors.group.as_deref())?).await?;
+        let pages = match &self.doors.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let engine = Arc::new(Engine::new(linux::machine(), self.config.pools.clone()));
+        let metrics = Arc::new(Metrics::new(samples::source(engine.clone())));
+        let caretaker = Caretaker::start(engine.clone());
+        let (stop, stopped) = watch::channel(false);
+
+        if let Some(pages) = pages {
+            let ready = engine.clone();
+            let router = health::router(Arc::new(move || ready.ready()), metrics.clone());
+            tokio::spawn(health::serve(pages, router, until(stopped.clone())));
+        }
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
+        let door = self.door(engine.clone(), metrics, caretaker.waker());
+        let mut grpc = pin!(answer(listener, door, stopped));
+        let ended = tokio::select! {
+            ended = &mut grpc => return ended,
+            ended = caretaker.watch(&engine, self.needs_a_pool) => ended,
+            name = signals.next() => { tracing::info!(signal = name, "stopping"); Ok(()) }
+        };
+        let _ = stop.send(true);
+        tokio::select! {
+            drained = grpc => drained?,
+            () = tokio::time::sleep(PATIENCE) => tracing::warn!("calls are still under way: the next start looks after them"),
+            _ = signals.next() => tracing::warn!("stopped at once"),
+        }
+        ended
+    }
+
+    fn door(&self, engine: Arc<Engine>, metrics: Arc<Metrics>, deleted: Arc<dyn Fn() + Send + Sync>) -> csi::Door {
+        csi::Door {
+            engine,
+            driver_name: self.config.driver_name.clone(),
+            node_name: self.node.clone(),
+            defaults: self.config.defaults.clone(),
+            pools: self.config.pool_names(),
+            metrics,
+            deleted,
+        }
+    }
+}
+
+/// Answers calls; told to stop, it takes no more and lets those under way end. Then the socket is gone.
+async fn answer(listener: Listener, door: csi::Door, stopped: Stopped) -> Result<()> {
+    let server = Server::builder().add_routes(csi::routes(Arc::new(door)));
+    Ok(server.serve_with_incoming_shutdown(listener, until(stopped)).await?)
+}
+
+async fn until(mut stopped: Stopped) {
+    // An error: whoever could say it is gone, which says it too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn listen(address: &str) -> Result<tokio::net::TcpListener> {
+    health::listen(address).await.map_err(Error::step(format!("listen at {address}")))
+}
+
+fn access(group: Option<&str>) -> Result<Access> {
+    let Some(name) = group else { return Ok(Access::Owner) };
+    if let Ok(id) = name.parse() {
+        return Ok(Access::Group(id));
+    }
+    let found = Group::from_name(name).map_err(|errno| Error::step(format!("look up group '{name}'"))(errno.into()))?;
+    found.map(|group| Access::Group(group.gid.as_raw())).ok_or_else(|| Error::NoGroup(name.to_owned()))
+}
+
+/// What tells a process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_name_or_a_number() {
+        assert_eq!(access(None).unwrap(), Access::Owner);
+        assert_eq!(access(Some("4711")).unwrap(), Access::Group(4711));
+        assert_eq!(access(Some("root")).unwrap(), Access::Group(0));
+        assert_eq!(access(Some("no such group")).unwrap_err().to_string(), "there is no group 'no such group'");
+    }
+}

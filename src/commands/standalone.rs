@@ -1,0 +1,34 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::serve::{Doors, House, serve};
+use super::{Error, Result};
+use crate::config::{Config, Overrides};
+
+/// What `ullage standalone` is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standalone {
+    /// The directory of the pool `default`.
+    pub pool: PathBuf,
+    /// The driver's and the node's name, where they are given.
+    pub overrides: Overrides,
+    /// Where it serves.
+    pub doors: Doors,
+}
+
+/// Serves one directory on this host until it is told to stop; it is made where it is missing.
+///
+/// Somebody is watching: where the pool cannot be served, that is an error and not a state.
+pub fn standalone(standalone: Standalone) -> Result<()> {
+    let config = Config::standalone(&standalone.pool, &standalone.overrides)?;
+    for pool in &config.pools {
+        fs::create_dir_all(&pool.path).map_err(Error::step(format!("make {}", pool.path.display())))?;
+    }
+    let node = config.node_name.clone().unwrap_or_else(host_name);
+    serve(House { config, node, doors: standalone.doors, needs_a_pool: true })
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}

@@ -1,0 +1,86 @@
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert::{self, admin as say};
+use super::{Door, Error, Service, size};
+use crate::engine::{self, SizeRange};
+use crate::model::{VolumeId, VolumeSpec};
+use crate::rpc::admin::admin_server::Admin;
+use crate::rpc::admin::{
+    GetVolumeRequest, GetVolumeResponse, ListPoolsRequest, ListPoolsResponse, ListVolumesRequest, ListVolumesResponse,
+    Pool, ResizeVolumeRequest, ResizeVolumeResponse, Volume,
+};
+use crate::store::Record;
+
+#[async_trait]
+impl Admin for Service {
+    async fn list_volumes(
+        &self,
+        request: Request<ListVolumesRequest>,
+    ) -> Result<Response<ListVolumesResponse>, Status> {
+        let work = self.0.answer(request, |door, _| {
+            let set_aside = door.engine.set_aside().iter().map(say::set_aside).collect();
+            Ok(ListVolumesResponse { volumes: door.inspect_all()?, pools: door.list_pools(), set_aside })
+        });
+        work.await
+    }
+
+    async fn get_volume(&self, request: Request<GetVolumeRequest>) -> Result<Response<GetVolumeResponse>, Status> {
+        let work = self.0.answer(request, |door, request| {
+            let inspection = door.named(&request.volume, |id| door.engine.inspect(id))?;
+            Ok(GetVolumeResponse { volume: Some(say::volume(&inspection)) })
+        });
+        work.await
+    }
+
+    async fn resize_volume(
+        &self,
+        request: Request<ResizeVolumeRequest>,
+    ) -> Result<Response<ResizeVolumeResponse>, Status> {
+        let work = self.0.answer(request, |door, request| {
+            if request.size_bytes == 0 {
+                return Err(Error::Required("size_bytes"));
+            }
+            let asked = i64::try_from(request.size_bytes).unwrap_or(i64::MAX);
+            let range = SizeRange { at_least: size::size(asked, 0, VolumeSpec::SMALLEST)?, at_most: None };
+            let inspection = door.named(&request.volume, |id| {
+                door.engine.expand(id, None, range)?;
+                door.engine.inspect(id)
+            })?;
+            Ok(ResizeVolumeResponse { volume: Some(say::volume(&inspection)) })
+        });
+        work.await
+    }
+
+    async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
+        let work = self.0.answer(request, |door, _| Ok(ListPoolsResponse { pools: door.list_pools() }));
+        work.await
+    }
+}
+
+impl Door {
+    /// Does something to the volume of that name, or else of that id. They differ where the name was no safe one.
+    fn named<T>(&self, volume: &str, work: impl Fn(&VolumeId) -> engine::Result<T>) -> Result<T, Error> {
+        let by_name = VolumeId::from_name(convert::required("volume", volume)?);
+        match (work(&by_name), VolumeId::parse(volume)) {
+            (Err(engine::Error::NoVolume(_) | engine::Error::NoVolumeHere { .. }), Ok(id)) if id != by_name => {
+                Ok(work(&id)?)
+            }
+            (done, _) => Ok(done?),
+        }
+    }
+
+    /// A volume that cannot be inspected does not hide the others.
+    fn inspect_all(&self) -> Result<Vec<Volume>, Error> {
+        let (records, _) = self.engine.list(None, 0)?;
+        let inspect = |record: &Record| match self.engine.inspect(&record.id) {
+            Ok(inspection) => Some(say::volume(&inspection)),
+            Err(engine::Error::NoVolume(_)) => None,
+            Err(error) => Some(say::uninspected(record, &error)),
+        };
+        Ok(records.iter().filter_map(inspect).collect())
+    }
+
+    fn list_pools(&self) -> Vec<Pool> {
+        self.engine.pools().iter().map(say::pool).collect()
+    }
+}
