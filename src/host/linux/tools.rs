@@ -32,10 +32,10 @@ impl FsTools for LinuxTools {
     }
 }
 
-/// A mount that we have just closed lives on for a moment: a program that we start for another volume has a copy of our
-/// descriptors until it executes. What stays in use the programs refuse themselves.
+/// A mount that we have just closed may live on: a program that we start for another volume has a copy of our descriptors
+/// until it executes, and is then the one that closes the filesystem. What stays in use the programs refuse themselves.
 fn wait_for_the_last_mount(device: &Path) {
-    for wait in [1, 2, 4, 8, 16, 32] {
+    for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
         let claimed = OpenOptions::new().read(true).custom_flags(O_EXCL).open(device);
         match claimed.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw) {
             Some(Errno::EBUSY) => std::thread::sleep(Duration::from_millis(wait)),
