@@ -55,7 +55,7 @@ impl Mounts for LinuxMounts {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         let found = match statx(path) {
-            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             found => found.of("statx", path)?,
         };
         if !found.is_mount_root {
