@@ -69,7 +69,8 @@ impl Engine {
         let Found { pool, dir, record } = found;
         let presence = self.backend.presence(&dir, &record.id)?;
         let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
-            (Some(_), Some(mount)) => Some(self.machine.mounts.usage(&mount.target)?),
+            // It may be unmounted just now, and a filesystem that has shut itself down does not tell.
+            (Some(_), Some(mount)) => self.backend.usage(&dir, &record.id, &mount.target).ok(),
             _ => None,
         };
         let mut faults = match record.phase {
