@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
-    Attach, Backing, Detached, Error, Files, FsTools, HeldLoop, LoopDevice, LoopDevices, Machine, MountAt, MountEntry,
-    Mounts, Result, Stat, linux,
+    Attach, Backing, Detached, Error, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
+    MountEntry, Mounts, Result, Stat, linux,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
@@ -87,6 +87,7 @@ deadly! { Files
         stat(path: &Path) -> Option<Stat>;
         space(dir: &Path) -> Usage;
         largest_file(dir: &Path) -> Bytes;
+        lock(dir: &Path) -> Option<Lock>;
     }
 }
 
