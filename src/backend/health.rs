@@ -126,7 +126,11 @@ impl LoopImages {
             faults.push(Fault::GrowthPending);
         }
         if let Some(device) = self.device_of(dir, &record.id)? {
-            faults.extend(self.faults_in_use(record, device, mounts)?);
+            let found = self.faults_in_use(record, device, mounts);
+            // A question takes no lock: meanwhile the device may have gone, or be another volume's.
+            if self.is_ours(device, &self.identity(&record.id, Some(dir))?)? {
+                faults.extend(found?);
+            }
         }
         Ok(faults)
     }

@@ -81,7 +81,8 @@ impl View<'_> {
         let Found { pool, dir, record } = found;
         let presence = backend.presence(&dir, &record.id, &self.mounts)?;
         let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
-            (Some(_), Some(mount)) => Some(machine.mounts.usage(&mount.target)?),
+            // It may be unmounted just now, and a filesystem that has shut itself down does not tell.
+            (Some(_), Some(mount)) => backend.usage(&dir, &record.id, &mount.target).ok(),
             _ => None,
         };
         let mut faults = match record.phase {

@@ -6,6 +6,7 @@ mod cli;
 mod common;
 mod crash;
 mod engine;
+mod grpc;
 mod host;
 mod world;
 mod writers;

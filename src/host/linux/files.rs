@@ -16,6 +16,9 @@ use crate::model::{Bytes, Usage};
 
 pub(super) struct LinuxFiles;
 
+/// The room that a pool must have free to be asked whether a range has its blocks: 64 MiB.
+const PIECE: i64 = 64 << 20;
+
 impl Files for LinuxFiles {
     fn create_dir(&self, dir: &Path) -> Result<()> {
         match fs::DirBuilder::new().mode(0o755).create(dir) {
@@ -122,12 +125,18 @@ impl Files for LinuxFiles {
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
         let image = writable(file)?;
         let length = length(size).of("fallocate", file)?;
-        loop {
-            match fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
-                Err(Errno::EINTR) => {}
-                done => return done.of("fallocate", file),
-            }
+        match give_blocks(&image, 0, length) {
+            // XFS first asks for as much free room as the range is long, be it allocated already or not.
+            Err(Errno::ENOSPC) => {}
+            done => return done.of("fallocate", file),
         }
+        let mut at = 0;
+        while at < length {
+            let piece = PIECE.min(length - at);
+            give_blocks(&image, at, piece).of("fallocate", file)?;
+            at += piece;
+        }
+        Ok(())
     }
 
     fn fill(&self, file: &Path, from: Bytes, to: Bytes) -> Result<()> {
@@ -177,6 +186,16 @@ impl Files for LinuxFiles {
 /// A size as the kernel counts it. Not rounded down to what it can count: the file would not be as long as asked.
 fn length(size: Bytes) -> nix::Result<i64> {
     i64::try_from(size.get()).map_err(|_| Errno::EFBIG)
+}
+
+/// `fallocate(2)` of a range, which keeps the file's length.
+fn give_blocks(file: &File, at: i64, length: i64) -> nix::Result<()> {
+    loop {
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, length) {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
 }
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.

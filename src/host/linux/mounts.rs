@@ -55,7 +55,7 @@ impl Mounts for LinuxMounts {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         let found = match statx(path) {
-            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             found => found.of("statx", path)?,
         };
         if !found.is_mount_root {
@@ -126,6 +126,11 @@ fn open(device: &Path, fs: FsKind, options: &MountOptions) -> Answer<OwnedFd> {
     context.set("source", device.to_str())?;
     if options.attributes.read_only {
         context.set("ro", None)?;
+    }
+    if fs == FsKind::Ext4 {
+        // Else a thread zeroes the inode tables that growing has added, by punching holes into a reserved image. They
+        // are zero already: that part of the image is new.
+        context.set("noinit_itable", None)?;
     }
     for (key, value) in &options.filesystem {
         context.set(key, value.as_deref())?;
