@@ -4,8 +4,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
-use nix::libc::{O_NOFOLLOW, O_TMPFILE};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, OFlag, fallocate};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::ftruncate;
 
@@ -200,7 +199,7 @@ fn give_blocks(file: &File, at: i64, length: i64) -> nix::Result<()> {
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.
 fn unnamed(dir: &Path) -> Result<File> {
-    match OpenOptions::new().write(true).custom_flags(O_TMPFILE).mode(0o600).open(dir) {
+    match OpenOptions::new().write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600).open(dir) {
         Err(error) if matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EOPNOTSUPP | Errno::EISDIR)) => {}
         file => return file.of("open", dir),
     }
@@ -211,12 +210,12 @@ fn unnamed(dir: &Path) -> Result<File> {
 }
 
 fn writable(file: &Path) -> Result<File> {
-    OpenOptions::new().write(true).custom_flags(O_NOFOLLOW).open(file).of("open", file)
+    OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(file).of("open", file)
 }
 
 fn write_synced(file: &Path, content: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(O_NOFOLLOW);
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     let mut new = options.open(file).of("open", file)?;
     new.write_all(content).of("write", file)?;
     new.sync_all().of("fsync", file)

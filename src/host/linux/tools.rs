@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc::O_EXCL;
+use nix::fcntl::OFlag;
 
 use crate::fs_tools::{check, format};
 use crate::host::{FsTools, HeldLoop, Result};
@@ -36,7 +36,7 @@ impl FsTools for LinuxTools {
 /// until it executes, and is then the one that closes the filesystem. What stays in use the programs refuse themselves.
 fn wait_for_the_last_mount(device: &Path) {
     for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
-        let claimed = OpenOptions::new().read(true).custom_flags(O_EXCL).open(device);
+        let claimed = OpenOptions::new().read(true).custom_flags(OFlag::O_EXCL.bits()).open(device);
         match claimed.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw) {
             Some(Errno::EBUSY) => std::thread::sleep(Duration::from_millis(wait)),
             _ => return,
