@@ -178,9 +178,9 @@ struct Patience {
 }
 
 impl Patience {
-    /// Waits: 1, 2, 4, … 32 ms; after those it is at its end.
+    /// Waits: 1, 2, 4, … 128 ms, for on a busy node who looks is not soon done; after those it is at its end.
     fn is_at_its_end(&mut self) -> bool {
-        if self.waits == 6 {
+        if self.waits == 8 {
             return true;
         }
         std::thread::sleep(Duration::from_millis(1 << self.waits));

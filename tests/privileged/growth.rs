@@ -13,7 +13,7 @@ use crate::common::host_expectations::soon;
 use crate::world::{BLOCK, EXT4, Volume, World, XFS, fill, kind};
 
 const SIZE: Bytes = Bytes::mib(320);
-const GROWN: Bytes = Bytes::mib(1024);
+const GROWN: Bytes = Bytes::mib(640);
 
 /// Whether the kernel lets this process grow a mounted ext4: `CAP_SYS_RESOURCE`, the 24th of the effective ones.
 pub(crate) fn may_grow_mounted_ext4() -> bool {
