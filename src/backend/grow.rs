@@ -76,10 +76,21 @@ impl LoopImages {
         Ok(mounts.into_iter().filter(|mount| mount.device == Some(device)).collect())
     }
 
-    /// Where the volume is mounted or bound, other than at these paths.
-    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, except: &[&Path]) -> Result<Vec<PathBuf>> {
+    /// Where the volume is mounted or bound, if that is at more places than these two.
+    ///
+    /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
+    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: [&Path; 2]) -> Result<Vec<PathBuf>> {
         let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
-        let targets = self.mounts_of(device)?.into_iter().map(|mount| mount.target);
-        Ok(targets.filter(|target| !except.contains(&target.as_path())).collect())
+        let volume = self.identity(&record.id, Some(dir))?;
+        let mut expected = 0;
+        for path in known {
+            expected += usize::from(matches!(self.mount_at(path, &volume), Ok(Some(_))));
+        }
+        let mut places: Vec<_> = self.mounts_of(device)?.into_iter().map(|mount| mount.target).collect();
+        if places.len() <= expected {
+            return Ok(Vec::new());
+        }
+        places.retain(|place| !known.contains(&place.as_path()));
+        Ok(places)
     }
 }

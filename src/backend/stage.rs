@@ -59,11 +59,12 @@ impl LoopImages {
         let device = self.attach(dir, record)?;
         self.machine.files.create_dir(staging.0)?;
         let mut mount = self.machine.mounts.open(&device, fs, options)?;
-        if record.growth_is_pending() {
+        let grows = record.growth_is_pending() && !options.attributes.read_only;
+        if grows {
             mount = self.grow_detached(mount, &device, fs, options)?;
         }
         mount.attach(staging.0)?;
-        Ok(Growth::Done)
+        Ok(if grows || !record.growth_is_pending() { Growth::Done } else { Growth::Pending })
     }
 
     /// Online where the kernel permits it, else closed, checked and grown by `resize2fs`.

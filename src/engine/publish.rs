@@ -65,8 +65,8 @@ impl Engine {
         let staging = Staging(&request.staging);
         if request.exclusive {
             let source = staging.source(found.record.spec.content);
-            let allowed = [source.as_path(), &request.target];
-            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, &allowed)?;
+            let known = [source.as_path(), &request.target];
+            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, known)?;
             if !places.is_empty() {
                 return Err(Error::InUse { id: id.clone(), places });
             }

@@ -161,6 +161,21 @@ fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
 }
 
 #[test]
+fn a_growth_waits_for_a_stage_that_may_write() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    world.expand(&volume, Bytes::gib(2), None).unwrap();
+    let options = MountOptions::from_flags(&["ro"]);
+    let request = StageRequest { staging: volume.staging(), access: volume.access(), options };
+    world.engine.stage(&volume.id(), &request).unwrap();
+    assert_eq!(world.engine.health(&volume.id()).unwrap()[0].reason(), "GrowthPending");
+    world.unstage(&volume).unwrap();
+    world.stage(&volume).unwrap();
+    assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(2));
+}
+
+#[test]
 fn a_mounted_volume_is_not_deleted() {
     let world = World::new();
     let volume = Volume::xfs("db");
