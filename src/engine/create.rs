@@ -60,9 +60,7 @@ impl Engine {
                 tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
             }
             match error {
-                Error::Backend(error) if error.is_no_space() => {
-                    Error::RanFull { pool: pool.name().clone(), asked: spec.size }
-                }
+                Error::Backend(error) if error.is_no_space() => pool.ran_full(&self.machine, spec.size),
                 error => error,
             }
         })

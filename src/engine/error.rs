@@ -33,8 +33,10 @@ pub enum Error {
     Full { pool: PoolName, asked: Bytes, available: Bytes, free: Bytes, reserve: Bytes, pending: Bytes },
     #[error("pool '{pool}' is full: {asked} asked for, {promised} of at most {bound} promised to sparse volumes")]
     Overcommitted { pool: PoolName, asked: Bytes, promised: Bytes, bound: Bytes },
-    #[error("pool '{pool}' ran full while {asked} were taken: others write there too")]
-    RanFull { pool: PoolName, asked: Bytes },
+    #[error(
+        "pool '{pool}' ran full while {asked} were taken: others write there too ({free} free now, {reserve} reserve)"
+    )]
+    RanFull { pool: PoolName, asked: Bytes, free: Bytes, reserve: Bytes },
     #[error("{asked} asked for, and the longest file in pool '{pool}' is {longest}")]
     TooLong { pool: PoolName, asked: Bytes, longest: Bytes },
     #[error("the volume cannot grow: {0}")]

@@ -62,7 +62,7 @@ impl Engine {
         let (pool, record) = (found.pool, &mut found.record);
         let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
         self.backend.enlarge(&found.dir, record, size).map_err(|error| match error.is_no_space() {
-            true => Error::RanFull { pool: pool.name().clone(), asked: size }.when_growing(),
+            true => pool.ran_full(&self.machine, size).when_growing(),
             false => error.into(),
         })?;
         admission.keep();

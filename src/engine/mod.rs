@@ -12,6 +12,7 @@ mod expand;
 mod inspect;
 mod ledger;
 mod locks;
+mod opening;
 mod pool;
 mod publish;
 mod recover;
@@ -99,6 +100,7 @@ impl Engine {
 
     /// Looks a volume up in the pools that are served. One small file is read for each.
     fn find(&self, id: &VolumeId) -> Result<Option<Found<'_>>> {
+        let mut sick = None;
         for pool in self.served_pools() {
             let dir = pool.dir.volume(id);
             match Record::load(&*self.machine.files, &dir) {
@@ -107,10 +109,11 @@ impl Engine {
                 Err(store::Error::Unreadable { reason, .. }) => {
                     return Err(Error::Unreadable { id: id.clone(), reason });
                 }
-                Err(error) => return Err(error.into()),
+                // It may lie in another pool, and that one is not the matter.
+                Err(error) => sick = Some(error),
             }
         }
-        Ok(None)
+        sick.map_or(Ok(None), |error| Err(error.into()))
     }
 
     /// A volume that must be there, and finished.
@@ -125,8 +128,8 @@ impl Engine {
     /// Not to be found: it does not exist, unless it may lie in a pool that is out of reach.
     fn missing(&self, id: &VolumeId) -> Error {
         for pool in &self.pools {
-            if let Err(reason) = &*pool.state() {
-                return Error::NoVolumeHere { id: id.clone(), pool: pool.name().clone(), reason: reason.clone() };
+            if let Err(Error::NotServed { pool, reason }) = pool.still_there(&self.machine) {
+                return Error::NoVolumeHere { id: id.clone(), pool, reason };
             }
         }
         Error::NoVolume(id.clone())

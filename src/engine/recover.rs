@@ -16,13 +16,17 @@ impl Engine {
         self.recovered.store(true, Ordering::Release);
     }
 
-    /// What is done behind the calls, again and again: pools that were not served are tried, and the trash is emptied.
+    /// What is done behind the calls, again and again: pools that were not served are tried, those that are served are
+    /// looked at, and the trash is emptied.
     pub fn tend(&self) {
         for pool in &self.pools {
             if !pool.is_served() {
                 self.open(pool);
-            } else if let Err(error) = pool.empty_trash(&self.machine) {
-                tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
+            } else if pool.still_there(&self.machine).is_ok() {
+                pool.prove_again(&self.machine, &self.backend);
+                if let Err(error) = pool.empty_trash(&self.machine) {
+                    tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
+                }
             }
         }
     }

@@ -39,7 +39,10 @@ fn a_pool_that_others_fill_meanwhile_leaves_no_file() {
     let before = world.fake.paths();
     world.fake.fail_next("fallocate", Errno::ENOSPC);
     let error = world.create(&Volume::xfs("db")).unwrap_err();
-    assert_eq!(error.to_string(), "pool 'default' ran full while 1Gi were taken: others write there too");
+    assert_eq!(
+        error.to_string(),
+        "pool 'default' ran full while 1Gi were taken: others write there too (99.9Gi free now, 5Gi reserve)"
+    );
     assert_eq!(error.kind(), Kind::Full);
     assert_eq!(world.fake.paths(), before);
 }
