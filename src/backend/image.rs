@@ -22,11 +22,10 @@ impl LoopImages {
                 self.reserve(dir, spec.size, spec.size)?; // mkfs punches holes
             }
         }
-        files.sync(&image)?;
-        match (spec.content.filesystem(), spec.owner) {
-            (Some(fs), Some(owner)) => self.set_owner(dir, &record.id, fs, owner),
-            _ => Ok(()),
+        if let (Some(fs), Some(owner)) = (spec.content.filesystem(), spec.owner) {
+            self.set_owner(dir, &record.id, fs, owner)?;
         }
+        Ok(files.sync(&image)?)
     }
 
     /// Makes and mounts a filesystem of that kind in a scratch image, to see whether this machine can.
@@ -71,12 +70,11 @@ impl LoopImages {
     }
 
     /// Whether the image has all the blocks it was promised; those it lost are given again where there is room.
-    pub(super) fn is_reserved(&self, dir: &VolumeDir, record: &Record) -> Result<bool, host::Error> {
-        let image = dir.image();
-        if self.reserve(dir, record.spec.size, record.spec.size).is_ok() {
+    pub fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
+        if self.reserve(dir, size, size).is_ok() {
             return Ok(true);
         }
-        Ok(self.machine.files.stat(&image)?.is_some_and(|stat| stat.allocated >= record.spec.size))
+        Ok(self.machine.files.stat(&dir.image())?.is_none_or(|stat| stat.allocated >= size))
     }
 }
 

@@ -59,10 +59,7 @@ impl Engine {
             if let Err(error) = self.discard(pool, id).and_then(|()| Ok(pool.empty_trash(&self.machine)?)) {
                 tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
             }
-            match error {
-                Error::Backend(error) if error.is_no_space() => pool.ran_full(&self.machine, spec.size),
-                error => error,
-            }
+            if error.is_no_space() { pool.ran_full(&self.machine, spec.size) } else { error }
         })
     }
 

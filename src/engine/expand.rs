@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::{Engine, Error, Found, Result};
 use crate::model::{Bytes, VolumeId};
+use crate::store::Record;
 
 /// The sizes that satisfy a caller (`CapacityRange` of CSI).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,12 +62,22 @@ impl Engine {
     fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
         let (pool, record) = (found.pool, &mut found.record);
         let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
-        self.backend.enlarge(&found.dir, record, size).map_err(|error| match error.is_no_space() {
+        let full = |error: Error| match error.is_no_space() {
             true => pool.ran_full(&self.machine, size).when_growing(),
-            false => error.into(),
-        })?;
-        admission.keep();
+            false => error,
+        };
+        self.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
+        let before = record.clone();
         record.spec.size = size;
-        self.save(found)
+        if let Err(error) = self.save(found) {
+            // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
+            let written = Record::load(&*self.machine.files, &found.dir)?;
+            if written.as_ref() == Some(&before) {
+                self.backend.shrink_back(&found.dir, &before)?;
+            }
+            return Err(full(error));
+        }
+        admission.keep();
+        Ok(())
     }
 }

@@ -24,8 +24,7 @@ impl Pool {
         Ok(Served { marker, longest, filesystems, _lock: Arc::new(lock) })
     }
 
-    /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves. If it is
-    /// not, the pool is served no more.
+    /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves.
     pub(super) fn still_there(&self, machine: &Machine) -> Result<()> {
         let served = self.served()?;
         let found = self.check_place(machine).and_then(|()| self.check_marker(machine));
@@ -34,8 +33,6 @@ impl Pool {
             Ok(_) => "its marker is gone: is its disk still mounted?".to_owned(),
             Err(reason) => reason,
         };
-        tracing::error!(pool = %self.name(), reason, "the pool is not served any more");
-        self.serve(Err(reason.clone()));
         Err(Error::NotServed { pool: self.name().clone(), reason })
     }
 
@@ -54,6 +51,7 @@ impl Pool {
 
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
     fn prove(&self, machine: &Machine, backend: &LoopImages, fs: FsKind) -> Result<(), String> {
+        let _alone = self.emptying();
         let scratch = self.trash_for(&VolumeId::from_name(&format!("probe-{fs}")));
         let tried = machine.files.create_dir(scratch.path()).map_err(Error::from);
         let proven = tried.and_then(|()| Ok(backend.prove(&scratch, fs)?));

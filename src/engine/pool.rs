@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
 use ulid::Ulid;
 
@@ -68,13 +68,21 @@ impl Pool {
         VolumeDir::in_trash(&self.dir, id, Ulid::generate())
     }
 
-    /// Takes everything in the trash away.
+    /// The right to take things out of the trash, or to keep them there for a moment.
+    pub(super) fn emptying(&self) -> MutexGuard<'_, ()> {
+        self.emptying.lock().expect("no holder panics")
+    }
+
+    /// Takes everything in the trash away. What cannot be taken away stops nothing else.
     pub(super) fn empty_trash(&self, machine: &Machine) -> Result<(), store::Error> {
-        let _alone = self.emptying.lock().expect("no holder panics");
+        let _alone = self.emptying();
+        let mut failed = None;
         for name in machine.files.list(&self.dir.trash())? {
-            machine.files.remove_tree(&self.dir.trash().join(name))?;
+            if let Err(error) = machine.files.remove_tree(&self.dir.trash().join(name)) {
+                failed.get_or_insert(error);
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     pub(super) fn room(&self, machine: &Machine) -> Result<Room> {
@@ -98,11 +106,10 @@ impl Pool {
         }
         let ask = || Ask { id, image: self.dir.volume(id).image(), size, sparse };
         match self.ledger.admit(&*machine.files, &self.config, &self.dir, ask()) {
-            Err(error @ Error::Full { .. }) => {
-                if machine.files.list(&self.dir.trash())?.is_empty() {
-                    return Err(error);
+            Err(Error::Full { .. }) => {
+                if let Err(error) = self.empty_trash(machine) {
+                    tracing::warn!(pool = %self.name(), %error, "the trash is not empty");
                 }
-                self.empty_trash(machine)?;
                 self.ledger.admit(&*machine.files, &self.config, &self.dir, ask())
             }
             other => other,

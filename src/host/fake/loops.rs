@@ -152,10 +152,12 @@ impl LoopDevices for Fake {
         Ok(())
     }
 
-    fn detach(&self, device: LoopDevice) -> Result<bool> {
+    fn detach(&self, device: LoopDevice, image: FileId) -> Result<bool> {
         let mut world = self.world();
         world.step("LOOP_CLR_FD", &device.path())?;
-        let Some(attached) = world.loops.get_mut(device.0) else { return Ok(true) };
+        let Some(attached) = world.loops.get_mut(device.0).filter(|attached| attached.image == image.inode) else {
+            return Ok(true);
+        };
         attached.autoclear = true;
         world.clear_unused_loops();
         Ok(world.loops.get(device.0).is_none())

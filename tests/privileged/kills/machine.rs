@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
-    Attach, Backing, Detached, Error, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
-    MountEntry, Mounts, Result, Stat, linux,
+    Attach, Backing, Detached, Error, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
+    MountAt, MountEntry, Mounts, Result, Stat, linux,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
@@ -96,7 +96,7 @@ deadly! { LoopDevices
         attach(image: &Path, options: &Attach) -> HeldLoop;
         keep(device: &HeldLoop) -> ();
         set_capacity(device: LoopDevice) -> ();
-        detach(device: LoopDevice) -> bool;
+        detach(device: LoopDevice, image: FileId) -> bool;
     }
     looks {
         hold(device: LoopDevice) -> HeldLoop;
