@@ -17,7 +17,8 @@ const ENDS: usize = 20;
 /// Where memory is measured.
 const MEASURED: usize = 300;
 
-const KIND: Kind = Kind { fs: FsKind::Xfs, sparse: true };
+/// The one that takes the least room: the log of a sparse XFS takes 64 MiB, a thousand times.
+const KIND: Kind = Kind { fs: FsKind::Ext4, sparse: true };
 
 pub(crate) struct Crowd {
     /// What each volume took, create to publish.

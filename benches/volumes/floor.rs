@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::ftruncate;
@@ -85,10 +86,7 @@ impl Floor {
     fn stage(&self, volume: &Volume) -> Result<()> {
         let image = self.volumes.join(&volume.name).join("image");
         let image = OpenOptions::new().read(true).write(true).open(image)?;
-        let number = loop_device::free_number(File::open("/dev/loop-control")?)?;
-        let device = PathBuf::from(format!("/dev/loop{number}"));
-        let node = OpenOptions::new().read(true).write(true).open(&device)?;
-        loop_device::configure(node.as_fd(), &image, "bench/floor", true)?;
+        let (device, node) = attach(&image)?;
         // Kernels that mount nothing that is open for writing want it held by a reader.
         let held = File::open(&device)?;
         drop(node);
@@ -134,6 +132,19 @@ impl Maker for Floor {
 
     fn settle(&mut self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Others look for a free device at the same time: a number that was free may be taken.
+fn attach(image: &File) -> Result<(PathBuf, File)> {
+    let control = File::open("/dev/loop-control")?;
+    loop {
+        let device = PathBuf::from(format!("/dev/loop{}", loop_device::free_number(&control)?));
+        let node = OpenOptions::new().read(true).write(true).open(&device)?;
+        match loop_device::configure(node.as_fd(), image, "bench/floor", true) {
+            Err(Errno::EBUSY) => {}
+            attached => return Ok(attached.map(|()| (device, node))?),
+        }
     }
 }
 
