@@ -82,6 +82,7 @@ macro_rules! passed_on {
 
 passed_on! { Files as "files.":
     create_dir(dir: &Path) -> ();
+    create_mount_point(dir: &Path) -> ();
     create_file(file: &Path) -> ();
     remove_empty(path: &Path) -> ();
     remove_tree(dir: &Path) -> ();

@@ -57,7 +57,7 @@ impl LoopImages {
             return Ok(if record.growth_is_pending() { Growth::Pending } else { Growth::Done });
         }
         let device = self.attach(dir, record)?;
-        self.machine.files.create_dir(staging.0)?;
+        self.machine.files.create_mount_point(staging.0)?;
         let mut mount = self.machine.mounts.open(&device, fs, options)?;
         if record.growth_is_pending() {
             mount = self.grow_detached(mount, &device, fs, options)?;
@@ -97,7 +97,7 @@ impl LoopImages {
         let bound = bound?.is_some();
         let device = self.attach(dir, record)?;
         if !bound {
-            self.machine.files.create_dir(staging.0)?;
+            self.machine.files.create_mount_point(staging.0)?;
             self.machine.files.create_file(&node)?;
             self.machine.mounts.bind(&device.device().path(), &node, false)?;
         }
@@ -158,7 +158,7 @@ impl LoopImages {
             return same_access(target, mount.read_only, read_only || staged.read_only);
         }
         match content {
-            Content::Filesystem(_) => self.machine.files.create_dir(target)?,
+            Content::Filesystem(_) => self.machine.files.create_mount_point(target)?,
             Content::Block => self.machine.files.create_file(target)?,
         }
         Ok(self.machine.mounts.bind(&source, target, read_only)?)

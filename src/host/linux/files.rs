@@ -18,21 +18,17 @@ pub(super) struct LinuxFiles;
 
 impl Files for LinuxFiles {
     fn create_dir(&self, dir: &Path) -> Result<()> {
-        match fs::DirBuilder::new().mode(0o755).create(dir) {
-            Ok(()) => sync_parent(dir),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound && dir.parent().is_some() => {
-                self.create_dir(parent(dir))?;
-                self.create_dir(dir)
-            }
-            Err(error) => Err(error).of("mkdir", dir),
-        }
+        make_dirs(dir, sync_parent)
+    }
+
+    fn create_mount_point(&self, dir: &Path) -> Result<()> {
+        make_dirs(dir, |_| Ok(()))
     }
 
     fn create_file(&self, file: &Path) -> Result<()> {
         // Not open(2): a device may be bound here already, and opening it would have effects.
         match mknod(file, SFlag::S_IFREG, Mode::from_bits_truncate(0o600), 0) {
-            Ok(()) => sync_parent(file),
+            Ok(()) => Ok(()),
             Err(Errno::EEXIST) => {
                 let kind = fs::symlink_metadata(file).of("lstat", file)?.file_type();
                 let is_fine = kind.is_file() || kind.is_block_device();
@@ -45,12 +41,11 @@ impl Files for LinuxFiles {
     fn remove_empty(&self, path: &Path) -> Result<()> {
         let Some(found) = metadata(path)? else { return Ok(()) };
         match found.file_type() {
-            kind if kind.is_dir() => fs::remove_dir(path).map_err(not_empty).of("rmdir", path)?,
-            kind if kind.is_file() && found.len() == 0 => fs::remove_file(path).of("unlink", path)?,
-            kind if kind.is_block_device() => return Err(Error::call("unlink", path, Errno::EBUSY)),
-            _ => return Err(Error::call("unlink", path, Errno::ENOTEMPTY)),
+            kind if kind.is_dir() => fs::remove_dir(path).map_err(not_empty).of("rmdir", path),
+            kind if kind.is_file() && found.len() == 0 => fs::remove_file(path).of("unlink", path),
+            kind if kind.is_block_device() => Err(Error::call("unlink", path, Errno::EBUSY)),
+            _ => Err(Error::call("unlink", path, Errno::ENOTEMPTY)),
         }
-        sync_parent(path)
     }
 
     fn remove_tree(&self, dir: &Path) -> Result<()> {
@@ -177,6 +172,19 @@ impl Files for LinuxFiles {
 /// A size as the kernel counts it. Not rounded down to what it can count: the file would not be as long as asked.
 fn length(size: Bytes) -> nix::Result<i64> {
     i64::try_from(size.get()).map_err(|_| Errno::EFBIG)
+}
+
+/// A directory, and those above it that are missing; `then` is done with each that was made.
+fn make_dirs(dir: &Path, then: fn(&Path) -> Result<()>) -> Result<()> {
+    match fs::DirBuilder::new().mode(0o755).create(dir) {
+        Ok(()) => then(dir),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound && dir.parent().is_some() => {
+            make_dirs(parent(dir), then)?;
+            make_dirs(dir, then)
+        }
+        Err(error) => Err(error).of("mkdir", dir),
+    }
 }
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.
