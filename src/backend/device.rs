@@ -47,7 +47,12 @@ impl LoopImages {
 
     /// The device that the volume has, if it has one.
     pub(super) fn device_of(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<LoopDevice>> {
-        if self.is_attached(dir)? { self.find(&self.identity(id, Some(dir))?) } else { Ok(None) }
+        let volume = self.identity(id, Some(dir))?;
+        // Asking whether an attached image is attached is a scan.
+        if let Some(device) = self.hinted(&volume)? {
+            return Ok(Some(device));
+        }
+        if self.is_attached(dir)? { self.find(&volume) } else { Ok(None) }
     }
 
     /// Whether anybody, in this mount namespace or another, has the image attached.
@@ -123,18 +128,36 @@ impl LoopImages {
         Ok(self.machine.files.set_len(&dir.image(), size)?)
     }
 
-    fn find(&self, volume: &Identity) -> Result<Option<LoopDevice>> {
+    /// The device where the volume was last seen, if it is still there.
+    fn hinted(&self, volume: &Identity) -> Result<Option<LoopDevice>> {
         let hint = self.last_seen.lock().expect("no holder panics").get(volume.id).copied();
-        if let Some(device) = hint
-            && self.is_ours(device, volume)?
-        {
+        match hint {
+            Some(device) if self.is_ours(device, volume)? => Ok(Some(device)),
+            _ => Ok(None),
+        }
+    }
+
+    fn find(&self, volume: &Identity) -> Result<Option<LoopDevice>> {
+        if let Some(device) = self.hinted(volume)? {
             return Ok(Some(device));
         }
-        let found = self.machine.loops.list()?.into_iter().find(|(_, backing)| volume.owns(backing));
-        if let Some((device, _)) = found {
+        let all = self.machine.loops.list()?;
+        let found = all.iter().find(|(_, backing)| volume.owns(backing)).map(|(device, _)| *device);
+        self.hint(&all);
+        if let Some(device) = found {
             self.remember(volume.id, device);
         }
-        Ok(found.map(|(device, _)| device))
+        Ok(found)
+    }
+
+    /// One scan serves every volume: after a restart nothing is known of any.
+    fn hint(&self, all: &[(LoopDevice, Backing)]) {
+        let mut last_seen = self.last_seen.lock().expect("no holder panics");
+        for (device, backing) in all {
+            if let Some(id) = backing.volume() {
+                last_seen.entry(id).or_insert(*device); // an older hint may know better: it is not by the tag alone
+            }
+        }
     }
 
     fn remember(&self, id: &VolumeId, device: LoopDevice) {
@@ -155,9 +178,9 @@ struct Patience {
 }
 
 impl Patience {
-    /// Waits: 1, 2, 4, … 32 ms; after those it is at its end.
+    /// Waits: 1, 2, 4, … 128 ms, for on a busy node who looks is not soon done; after those it is at its end.
     fn is_at_its_end(&mut self) -> bool {
-        if self.waits == 6 {
+        if self.waits == 8 {
             return true;
         }
         std::thread::sleep(Duration::from_millis(1 << self.waits));

@@ -80,11 +80,11 @@ pub struct Presence {
 }
 
 impl LoopImages {
-    /// Where a volume is attached and mounted, and what it takes. Reads the mount table.
-    pub fn presence(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Presence> {
+    /// Where a volume is attached, where `mounts` show it, and what it takes.
+    pub fn presence(&self, dir: &VolumeDir, id: &VolumeId, mounts: &[MountEntry]) -> Result<Presence> {
         let stat = self.machine.files.stat(&dir.image())?;
         let device = self.device_of(dir, id)?;
-        let mounts = device.map(|device| self.mounts_of(device)).transpose()?.unwrap_or_default();
+        let mounts = mounts.iter().filter(|mount| device.is_some() && mount.device == device).cloned().collect();
         Ok(Presence { device, mounts, allocated: stat.map(|stat| stat.allocated).unwrap_or_default() })
     }
 
@@ -112,7 +112,7 @@ impl LoopImages {
     }
 
     /// Everything that is wrong with a volume.
-    pub fn faults(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>> {
+    pub fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
         let mut faults = match self.image_of(dir, record) {
             Ok(_) => Vec::new(),
             Err(Error::ImageMissing { .. }) => vec![Fault::ImageMissing],
@@ -126,15 +126,20 @@ impl LoopImages {
             faults.push(Fault::GrowthPending);
         }
         if let Some(device) = self.device_of(dir, &record.id)? {
-            faults.extend(self.faults_in_use(record, device)?);
+            let found = self.faults_in_use(record, device, mounts);
+            // A question takes no lock: meanwhile the device may have gone, or be another volume's.
+            if self.is_ours(device, &self.identity(&record.id, Some(dir))?)? {
+                faults.extend(found?);
+            }
         }
         Ok(faults)
     }
 
-    fn faults_in_use(&self, record: &Record, device: LoopDevice) -> Result<Vec<Fault>> {
+    fn faults_in_use(&self, record: &Record, device: LoopDevice, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
         if let Content::Filesystem(fs) = record.spec.content {
-            if self.mounts_of(device)?.iter().any(|mount| mount.filesystem_read_only && !mount.read_only) {
+            let mut mounts = mounts.iter().filter(|mount| mount.device == Some(device));
+            if mounts.any(|mount| mount.filesystem_read_only && !mount.read_only) {
                 faults.push(Fault::FilesystemReadOnly);
             }
             match self.machine.mounts.error_count(device, fs)? {

@@ -16,6 +16,9 @@ pub enum Error {
     /// The log cannot be set up.
     #[error(transparent)]
     Log(#[from] observe::log::Error),
+    /// The connection broke in the middle of a call.
+    #[error("the process that serves went away: ask it again when it is back")]
+    WentAway,
     /// The process that serves refused.
     #[error("{}", said(.0))]
     Refused(Box<tonic::Status>),
@@ -63,7 +66,8 @@ impl Error {
 
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
-        Self::Refused(Box::new(status))
+        // A server's refusal has no source: that is a broken connection's.
+        if std::error::Error::source(&status).is_some() { Self::WentAway } else { Self::Refused(Box::new(status)) }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::observe::metrics::{PoolSample, Snapshot, Source, VolumeSample};
 /// The numbers of an engine's volumes and pools, as they are when somebody asks.
 pub(super) fn source(engine: Arc<Engine>) -> Source {
     Arc::new(move || {
-        let volumes = engine.samples().unwrap_or_else(|error| {
+        let volumes = engine.view().and_then(|view| view.samples()).unwrap_or_else(|error| {
             tracing::warn!(%error, "the volumes cannot be measured");
             Vec::new()
         });

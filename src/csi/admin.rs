@@ -72,7 +72,8 @@ impl Door {
     /// A volume that cannot be inspected does not hide the others.
     fn inspect_all(&self) -> Result<Vec<Volume>, Error> {
         let (records, _) = self.engine.list(None, 0)?;
-        let inspect = |record: &Record| match self.engine.inspect(&record.id) {
+        let view = self.engine.view()?;
+        let inspect = |record: &Record| match view.inspect(&record.id) {
             Ok(inspection) => Some(say::volume(&inspection)),
             Err(engine::Error::NoVolume(_)) => None,
             Err(error) => Some(say::uninspected(record, &error)),

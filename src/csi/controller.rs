@@ -188,8 +188,9 @@ impl Door {
     fn unhealthy(&self, page: &Page) -> Result<(Vec<VolumeHealth>, String), Error> {
         let mut entries: Vec<VolumeHealth> = Vec::new();
         let mut last = None;
+        let view = self.engine.view()?;
         for id in self.known()?.into_iter().filter(|id| page.after.as_ref().is_none_or(|after| id > after)) {
-            let faults = match self.engine.health(&id) {
+            let faults = match view.health(&id) {
                 Err(engine::Error::NoVolume(_) | engine::Error::Unfinished(_)) => continue, // went away meanwhile
                 faults => faults?,
             };

@@ -1,8 +1,8 @@
 //! The CSI services, and what goes in and out of them.
 //!
-//! A request comes in by [`identity`], [`controller`], [`node`] or [`admin`], is understood by the pure functions of
-//! [`convert`], and is done by one call of the engine, on a thread of its own ([`call`]). What was refused becomes a
-//! gRPC code in one place ([`status`]).
+//! A request comes in by `identity`, `controller`, `node` or `admin`, is understood by the pure functions of
+//! `convert`, and is done by one call of the engine, on a thread of its own (`call`). What was refused becomes a
+//! gRPC code in one place (`status`).
 
 mod admin;
 mod call;

@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use super::pool::Pool;
 use super::{Engine, Error, Result, SizeRange};
-use crate::model::{VolumeId, VolumeSpec};
+use crate::model::{Owner, VolumeId, VolumeSpec};
 use crate::store::{Phase, Record, VolumeDir};
 
 /// A volume that is asked for.
@@ -97,7 +97,8 @@ fn decide(existing: Option<&Record>, request: &CreateRequest) -> Decision {
     compare("content", there.content.to_string(), asked.content.to_string());
     compare("sparse", there.sparse.to_string(), asked.sparse.to_string());
     compare("directIo", there.direct_io.to_string(), asked.direct_io.to_string());
-    compare("owner", format!("{:?}", there.owner), format!("{:?}", asked.owner));
+    let owner = |owner: Option<Owner>| owner.map_or_else(|| "the default".to_owned(), |owner| owner.to_string());
+    compare("owner", owner(there.owner), owner(asked.owner));
     if !request.accepted.contains(there.size) {
         differences.push(format!("size is {}, and {} was asked for", there.size, request.accepted));
     }
@@ -160,9 +161,11 @@ mod tests {
         let other = request(|request| {
             request.spec.sparse = true;
             request.spec.content = Content::Block;
+            request.spec.owner = Some(Owner { uid: 1000, gid: 0, mode: 0o750 });
             request.spec.claim.name = Some("another claim is no difference".into());
         });
-        let expected = "content is xfs, and block was asked for; sparse is false, and true was asked for";
+        let expected = "content is xfs, and block was asked for; sparse is false, and true was asked for; \
+                        owner is the default, and 1000:0 with mode 0750 was asked for";
         assert_eq!(decide(Some(&record(Phase::Ready)), &other), Decision::Conflict(expected.into()));
     }
 }

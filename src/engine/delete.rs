@@ -19,7 +19,7 @@ impl Engine {
             };
         };
         if self.backend.stays_attached(&found.dir)? {
-            let presence = self.backend.presence(&found.dir, id)?;
+            let presence = self.backend.presence(&found.dir, id, &self.machine.mounts.list()?)?;
             let mut places: Vec<_> = presence.mounts.into_iter().map(|mount| mount.target).collect();
             if places.is_empty() {
                 // Another mount namespace has it, or a process the bare device.

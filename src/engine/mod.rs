@@ -15,14 +15,16 @@ mod locks;
 mod pool;
 mod publish;
 mod recover;
+mod view;
 
 pub use capacity::Capacity;
 pub use create::CreateRequest;
 pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
-pub use inspect::{Inspection, PoolStatus, Sample, SetAside};
+pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
 pub use publish::{Access, PublishRequest, StageRequest};
+pub use view::{Inspection, Sample, View};
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -80,13 +80,25 @@ pub struct Backing {
     pub direct_io: bool,
 }
 
+/// What a tag of ours begins with.
+const OURS: &str = "ullage/";
+
+/// The longest id that a tag names in full; a hash is one longer.
+const LONGEST: usize = 55;
+
 impl Backing {
     /// The tag of a volume's device, no longer than the 63 bytes that the kernel keeps: the id, or its hash.
     pub fn tag_of(volume: &VolumeId) -> String {
         match volume.as_str().len() {
-            0..=56 => format!("ullage/{volume}"),
-            _ => format!("ullage/{}", &volume.digest()[..56]),
+            0..=LONGEST => format!("{OURS}{volume}"),
+            _ => format!("{OURS}{}", &volume.digest()[..=LONGEST]),
         }
+    }
+
+    /// The volume that the tag names in full, if it does.
+    pub fn volume(&self) -> Option<VolumeId> {
+        let name = self.tag.strip_prefix(OURS).filter(|name| name.len() <= LONGEST)?;
+        VolumeId::parse(name).ok()
     }
 }
 

@@ -11,6 +11,14 @@ use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use nix::{NixPath, Result};
 
+/// What belongs to one mount (`fsmount(2)`).
+pub mod attribute {
+    pub use linux_raw_sys::general::{
+        MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID,
+        MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RELATIME, MOUNT_ATTR_STRICTATIME,
+    };
+}
+
 /// The result of a call on a filesystem context.
 pub type Answer<T> = std::result::Result<T, Refused>;
 

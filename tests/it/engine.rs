@@ -321,10 +321,9 @@ fn a_directory_that_is_not_ours_is_refused_and_a_new_disk_is_taken() {
 
 #[test]
 fn the_marker_of_another_pool_is_refused() {
-    let world = World::new();
-    let mut again = World::with(world.fake.clone(), vec![pool("renamed", POOL)]);
+    let fake = World::new().fake;
+    let again = World::with(fake, vec![pool("renamed", POOL)]);
     assert!(again.engine.ready().unwrap_err().contains("/pool/pool.yaml is the marker of pool 'default'"));
-    again.restart(How::Kill);
 }
 
 #[test]

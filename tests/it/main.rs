@@ -1,9 +1,12 @@
 //! The engine and its doors over a machine in memory.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test may panic")]
 
+mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
 mod engine;
+mod grpc;
 mod host;
 mod world;
+mod writers;

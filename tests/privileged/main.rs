@@ -4,6 +4,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod crowd;
+mod growth;
+mod health;
 mod host;
 mod kernel;
+mod kills;
 mod scratch;
+mod volumes;
+mod world;

@@ -19,6 +19,11 @@ const ROOM: Bytes = Bytes::gib(3);
 
 impl Scratch {
     pub(crate) fn new(fs: FsKind) -> Self {
+        Self::with_room(fs, ROOM)
+    }
+
+    /// A larger one: its own image is sparse.
+    pub(crate) fn with_room(fs: FsKind, room: Bytes) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests attach loop devices and mount: run them as root, with CAP_SYS_ADMIN (sudo -E cargo test --test privileged)"
@@ -26,15 +31,15 @@ impl Scratch {
         let machine = linux::machine();
         let root = tempfile::Builder::new().prefix("ullage-test-").tempdir().unwrap();
         let scratch = Self { machine, root };
-        scratch.mount_pool(fs);
+        scratch.mount_pool(fs, room);
         scratch
     }
 
-    fn mount_pool(&self, fs: FsKind) {
+    fn mount_pool(&self, fs: FsKind, room: Bytes) {
         let image = self.root.path().join("pool.img");
         fs::create_dir(self.pool()).unwrap();
         fs::create_dir(self.root.path().join("mounts")).unwrap();
-        self.machine.files.create_image(&image, ROOM).unwrap();
+        self.machine.files.create_image(&image, room).unwrap();
         self.machine.tools.format(&image, fs).unwrap();
         let attach = Attach { volume: VolumeId::from_name("scratch-pool"), direct_io: true };
         let device = self.machine.loops.attach(&image, &attach).unwrap();
@@ -54,12 +59,14 @@ impl Scratch {
         self.root.path().join("pool")
     }
 
-    fn mounts(&self) -> Vec<PathBuf> {
+    /// What is mounted below it, but for the pool.
+    pub(crate) fn mounts(&self) -> Vec<PathBuf> {
         let entries = self.machine.mounts.list().unwrap().into_iter().map(|entry| entry.target);
         entries.filter(|target| target.starts_with(self.root.path()) && *target != self.pool()).collect()
     }
 
-    fn loops(&self) -> Vec<LoopDevice> {
+    /// The devices on images in the pool.
+    pub(crate) fn loops(&self) -> Vec<LoopDevice> {
         let pool = fs::metadata(self.pool()).unwrap().dev();
         let devices = self.machine.loops.list().unwrap().into_iter();
         devices.filter(|(_, backing)| backing.image.device == pool).map(|(device, _)| device).collect()

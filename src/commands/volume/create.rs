@@ -32,7 +32,9 @@ impl Create {
         let name = self.name.clone();
         let request = self.request()?;
         progress::while_creating(client, &name, client.create(request)).await?;
-        output::say(&made(&client.get(&name).await?))
+        // Made it is, whatever comes after: a server that is told to stop answers this call, and no other.
+        let made = client.get(&name).await.map_or_else(|_| format!("{name} is made"), |volume| made(&volume));
+        output::say(&made)
     }
 
     fn request(self) -> Result<CreateVolumeRequest> {

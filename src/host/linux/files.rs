@@ -1,20 +1,23 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
-use nix::libc::{O_NOFOLLOW, O_TMPFILE};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, OFlag, fallocate};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::ftruncate;
 
 use super::failure::Named;
+use super::names::{make_dirs, not_empty, parent, sync_parent};
 use super::{mounts, remove};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
 
 pub(super) struct LinuxFiles;
+
+/// The room that a pool must have free to be asked whether a range has its blocks: 64 MiB.
+const PIECE: i64 = 64 << 20;
 
 impl Files for LinuxFiles {
     fn create_dir(&self, dir: &Path) -> Result<()> {
@@ -117,12 +120,18 @@ impl Files for LinuxFiles {
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
         let image = writable(file)?;
         let length = length(size).of("fallocate", file)?;
-        loop {
-            match fallocate(&image, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
-                Err(Errno::EINTR) => {}
-                done => return done.of("fallocate", file),
-            }
+        match give_blocks(&image, 0, length) {
+            // XFS first asks for as much free room as the range is long, be it allocated already or not.
+            Err(Errno::ENOSPC) => {}
+            done => return done.of("fallocate", file),
         }
+        let mut at = 0;
+        while at < length {
+            let piece = PIECE.min(length - at);
+            give_blocks(&image, at, piece).of("fallocate", file)?;
+            at += piece;
+        }
+        Ok(())
     }
 
     fn fill(&self, file: &Path, from: Bytes, to: Bytes) -> Result<()> {
@@ -174,22 +183,19 @@ fn length(size: Bytes) -> nix::Result<i64> {
     i64::try_from(size.get()).map_err(|_| Errno::EFBIG)
 }
 
-/// A directory, and those above it that are missing; `then` is done with each that was made.
-fn make_dirs(dir: &Path, then: fn(&Path) -> Result<()>) -> Result<()> {
-    match fs::DirBuilder::new().mode(0o755).create(dir) {
-        Ok(()) => then(dir),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound && dir.parent().is_some() => {
-            make_dirs(parent(dir), then)?;
-            make_dirs(dir, then)
+/// `fallocate(2)` of a range, which keeps the file's length.
+fn give_blocks(file: &File, at: i64, length: i64) -> nix::Result<()> {
+    loop {
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, length) {
+            Err(Errno::EINTR) => {}
+            done => return done,
         }
-        Err(error) => Err(error).of("mkdir", dir),
     }
 }
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.
 fn unnamed(dir: &Path) -> Result<File> {
-    match OpenOptions::new().write(true).custom_flags(O_TMPFILE).mode(0o600).open(dir) {
+    match OpenOptions::new().write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600).open(dir) {
         Err(error) if matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EOPNOTSUPP | Errno::EISDIR)) => {}
         file => return file.of("open", dir),
     }
@@ -200,12 +206,12 @@ fn unnamed(dir: &Path) -> Result<File> {
 }
 
 fn writable(file: &Path) -> Result<File> {
-    OpenOptions::new().write(true).custom_flags(O_NOFOLLOW).open(file).of("open", file)
+    OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(file).of("open", file)
 }
 
 fn write_synced(file: &Path, content: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(O_NOFOLLOW);
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     let mut new = options.open(file).of("open", file)?;
     new.write_all(content).of("write", file)?;
     new.sync_all().of("fsync", file)
@@ -215,28 +221,5 @@ fn metadata(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         found => found.map(Some).of("lstat", path),
-    }
-}
-
-/// A name is on disk only when its directory is.
-fn sync_parent(path: &Path) -> Result<()> {
-    let dir = parent(path);
-    File::open(dir).of("open", dir)?.sync_all().of("fsync", dir)
-}
-
-/// The directory that holds the name; that of a bare name is the current one.
-pub(super) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
-        Some(dir) => dir,
-        None => path,
-    }
-}
-
-/// XFS says `EEXIST` of a directory that is not empty, ext4 `ENOTEMPTY`.
-fn not_empty(error: std::io::Error) -> std::io::Error {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EEXIST) => Errno::ENOTEMPTY.into(),
-        _ => error,
     }
 }

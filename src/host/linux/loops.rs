@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::libc::O_NOFOLLOW;
+use nix::fcntl::OFlag;
 
 use super::block;
 use super::failure::{Named, errno};
@@ -21,7 +21,12 @@ const TRIES: u32 = 1000;
 
 impl LoopDevices for LinuxLoops {
     fn attach(&self, image: &Path, options: &Attach) -> Result<HeldLoop> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(O_NOFOLLOW).open(image).of("open", image)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(image)
+            .of("open", image)?;
         let control = File::open(CONTROL).of("open", CONTROL)?;
         let tag = Backing::tag_of(&options.volume);
         for _ in 0..TRIES {
@@ -47,7 +52,8 @@ impl LoopDevices for LinuxLoops {
     }
 
     fn is_attached(&self, image: &Path) -> Result<bool> {
-        let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(image).of("open", image)?;
+        let file =
+            OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(image).of("open", image)?;
         if lease::probe(&file).is_ok() {
             return Ok(false);
         }

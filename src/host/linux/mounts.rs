@@ -4,7 +4,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use linux_raw_sys::general as raw;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, umount2};
@@ -18,7 +17,7 @@ use super::{block, mount_table};
 use crate::host::{Detached, Error, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
 use crate::model::{Bytes, FsKind, Inodes, MountAttributes, MountOptions, Owner, Usage};
 use crate::sys::grow;
-use crate::sys::mount::{Answer, Context, clone_tree, move_to, set_read_only};
+use crate::sys::mount::{Answer, Context, attribute, clone_tree, move_to, set_read_only};
 use crate::sys::statx::{Number, statx};
 
 pub(super) struct LinuxMounts;
@@ -55,7 +54,7 @@ impl Mounts for LinuxMounts {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         let found = match statx(path) {
-            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             found => found.of("statx", path)?,
         };
         if !found.is_mount_root {
@@ -127,6 +126,11 @@ fn open(device: &Path, fs: FsKind, options: &MountOptions) -> Answer<OwnedFd> {
     if options.attributes.read_only {
         context.set("ro", None)?;
     }
+    if fs == FsKind::Ext4 {
+        // Else a thread zeroes the inode tables that growing has added, by punching holes into a reserved image. They
+        // are zero already: that part of the image is new.
+        context.set("noinit_itable", None)?;
+    }
     for (key, value) in &options.filesystem {
         context.set(key, value.as_deref())?;
     }
@@ -138,18 +142,18 @@ fn bits(attributes: MountAttributes) -> u32 {
         attributes;
     // One field of the word holds a choice of three, where noatime is the stronger wish.
     let atime = match (no_atime, strict_atime) {
-        (true, _) => raw::MOUNT_ATTR_NOATIME,
-        (false, true) => raw::MOUNT_ATTR_STRICTATIME,
-        (false, false) => raw::MOUNT_ATTR_RELATIME,
+        (true, _) => attribute::MOUNT_ATTR_NOATIME,
+        (false, true) => attribute::MOUNT_ATTR_STRICTATIME,
+        (false, false) => attribute::MOUNT_ATTR_RELATIME,
     };
     let bit = |set: bool, bit: u32| if set { bit } else { 0 };
     atime
-        | bit(read_only, raw::MOUNT_ATTR_RDONLY)
-        | bit(no_suid, raw::MOUNT_ATTR_NOSUID)
-        | bit(no_dev, raw::MOUNT_ATTR_NODEV)
-        | bit(no_exec, raw::MOUNT_ATTR_NOEXEC)
-        | bit(no_diratime, raw::MOUNT_ATTR_NODIRATIME)
-        | bit(no_symfollow, raw::MOUNT_ATTR_NOSYMFOLLOW)
+        | bit(read_only, attribute::MOUNT_ATTR_RDONLY)
+        | bit(no_suid, attribute::MOUNT_ATTR_NOSUID)
+        | bit(no_dev, attribute::MOUNT_ATTR_NODEV)
+        | bit(no_exec, attribute::MOUNT_ATTR_NOEXEC)
+        | bit(no_diratime, attribute::MOUNT_ATTR_NODIRATIME)
+        | bit(no_symfollow, attribute::MOUNT_ATTR_NOSYMFOLLOW)
 }
 
 /// Grows the filesystem in which an open directory lies to the size of its loop device.

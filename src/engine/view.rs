@@ -1,0 +1,127 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Engine, Error, Found, Result};
+use crate::backend::{Fault, Presence};
+use crate::host::{FileId, LoopDevice, MountEntry};
+use crate::model::{Bytes, Content, Usage, VolumeId};
+use crate::store::{Phase, Record};
+
+/// The mounts of the machine at one moment: whoever looks at many volumes reads the table once.
+pub struct View<'a> {
+    engine: &'a Engine,
+    mounts: Vec<MountEntry>,
+}
+
+/// Everything there is to say of a volume.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Its record.
+    pub record: Record,
+    /// Where it is attached and mounted.
+    pub presence: Presence,
+    /// How full it is, where it is mounted.
+    pub usage: Option<Usage>,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+/// What is measured of a volume again and again.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its record.
+    pub record: Record,
+    /// The space its image takes, where there is one.
+    pub allocated: Option<Bytes>,
+    /// How full it is, where it is mounted.
+    pub usage: Option<Usage>,
+}
+
+/// Where each image is mounted, by its device.
+type Places<'a> = HashMap<FileId, (LoopDevice, &'a Path)>;
+
+impl Engine {
+    /// A view of this moment.
+    pub fn view(&self) -> Result<View<'_>> {
+        Ok(View { engine: self, mounts: self.machine.mounts.list()? })
+    }
+
+    /// Everything about a volume, finished or not.
+    pub fn inspect(&self, id: &VolumeId) -> Result<Inspection> {
+        self.view()?.inspect(id)
+    }
+
+    /// What is wrong with a volume (`NodeGetVolumeHealth`); a volume that cannot be read is a fault, not an error.
+    pub fn health(&self, id: &VolumeId) -> Result<Vec<Fault>> {
+        self.view()?.health(id)
+    }
+}
+
+impl View<'_> {
+    /// Everything about a volume, finished or not.
+    pub fn inspect(&self, id: &VolumeId) -> Result<Inspection> {
+        let engine = self.engine;
+        self.inspected(engine.find(id)?.map_or_else(|| Err(engine.missing(id)), Ok)?)
+    }
+
+    /// What is wrong with a volume; one that cannot be read is a fault, not an error.
+    pub fn health(&self, id: &VolumeId) -> Result<Vec<Fault>> {
+        match self.engine.existing(id).and_then(|found| self.inspected(found)) {
+            Ok(inspection) => Ok(inspection.faults),
+            Err(Error::Unreadable { reason, .. }) => Ok(vec![Fault::RecordUnreadable(reason)]),
+            Err(Error::NoVolumeHere { pool, reason, .. }) => {
+                Ok(vec![Fault::PoolNotServed(format!("{pool}: {reason}"))])
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn inspected(&self, found: Found) -> Result<Inspection> {
+        let Engine { backend, machine, .. } = self.engine;
+        let Found { pool, dir, record } = found;
+        let presence = backend.presence(&dir, &record.id, &self.mounts)?;
+        let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
+            // It may be unmounted just now, and a filesystem that has shut itself down does not tell.
+            (Some(_), Some(mount)) => backend.usage(&dir, &record.id, &mount.target).ok(),
+            _ => None,
+        };
+        let mut faults = match record.phase {
+            Phase::Ready => backend.faults(&dir, &record, &self.mounts)?,
+            Phase::Creating => Vec::new(),
+        };
+        if self.engine.is_nearly_full(pool.room(machine)?) {
+            faults.push(Fault::PoolNearlyFull);
+        }
+        Ok(Inspection { record, presence, usage, faults })
+    }
+
+    /// Numbers of every volume that can be measured.
+    pub fn samples(&self) -> Result<Vec<Sample>> {
+        let (records, places) = (self.engine.list(None, 0)?.0, self.places());
+        Ok(records.into_iter().filter_map(|record| self.sample(record, &places)).collect())
+    }
+
+    fn sample(&self, record: Record, places: &Places) -> Option<Sample> {
+        let image = self.engine.pool(&record.spec.pool).ok()?.dir.volume(&record.id).image();
+        let stat = self.engine.machine.files.stat(&image).ok()?;
+        let place = stat.and_then(|stat| places.get(&stat.id)).filter(|_| record.spec.content != Content::Block);
+        let usage = place.and_then(|(device, target)| self.usage_of(*device, target));
+        Some(Sample { record, allocated: stat.map(|stat| stat.allocated), usage })
+    }
+
+    /// The first place of every image that is mounted.
+    fn places(&self) -> Places<'_> {
+        let loops = &self.engine.machine.loops;
+        let shown = self.mounts.iter().rev().filter_map(|mount| Some((mount.device?, mount.target.as_path())));
+        let first: HashMap<LoopDevice, &Path> = shown.collect();
+        let images = first.into_iter().filter_map(|place| Some((loops.backing(place.0).ok()??.image, place)));
+        images.collect()
+    }
+
+    /// Measured only where the device is still what is seen there: under a mount that went lies the host's disk.
+    fn usage_of(&self, device: LoopDevice, target: &Path) -> Option<Usage> {
+        let mounts = &self.engine.machine.mounts;
+        let usage = mounts.usage(target).ok()?;
+        mounts.at(target).ok()?.filter(|mount| mount.device == Some(device)).map(|_| usage)
+    }
+}

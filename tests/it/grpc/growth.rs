@@ -1,0 +1,52 @@
+//! A volume grows while it is used, or says why it cannot.
+
+use tonic::Code::{FailedPrecondition, OutOfRange};
+use ullage::rpc::csi::volume_capability::access_mode::Mode;
+use ullage::rpc::csi::{CreateVolumeRequest, NodeExpandVolumeRequest};
+
+use super::ask::*;
+use super::server::Server;
+
+#[tokio::test]
+async fn growing_says_why_it_cannot() {
+    let mut server = Server::start().await;
+    server.published(create("db")).await;
+    server.published(create("other")).await;
+    let cases = [
+        (GIB - 4096, 0, "the volume is 1Gi, and cannot become 1023.9Mi: volumes only grow"),
+        (0, GIB - 1, "the volume is 1Gi, more than the limit of 1023.9Mi that was asked for"),
+        (500 * GIB, 0, "the volume cannot grow: pool 'default' is full: 499Gi asked for"),
+        (1 << 50, 0, "the volume cannot grow: 1Pi asked for, and the longest file in pool 'default' is 16Ti"),
+    ];
+    for (required, limit, text) in cases {
+        refused(server.node.node_expand_volume(expand("db", required, limit)).await, OutOfRange, text);
+    }
+    let elsewhere = NodeExpandVolumeRequest { volume_path: target("other"), ..expand("db", 2 * GIB, 0) };
+    refused(server.node.node_expand_volume(elsewhere).await, FailedPrecondition, "something else is mounted there");
+
+    // The range is optional: there is nothing to grow to. And a path may be that of the staging.
+    let unsaid = NodeExpandVolumeRequest { capacity_range: None, ..expand("db", 0, 0) };
+    assert_eq!(server.node.node_expand_volume(unsaid).await.unwrap().into_inner().capacity_bytes, GIB);
+    let staged = NodeExpandVolumeRequest {
+        volume_path: staging("db"),
+        volume_capability: Some(mount_with(Mode::SingleNodeWriter, "xfs", &[])),
+        ..expand("db", GIB + 1, 2 * GIB)
+    };
+    assert_eq!(server.node.node_expand_volume(staged).await.unwrap().into_inner().capacity_bytes, GIB + 4096);
+}
+
+#[tokio::test]
+async fn where_the_kernel_does_not_permit_it_the_next_stage_grows() {
+    let mut server = Server::start().await;
+    server.published(CreateVolumeRequest { capacity_range: bytes(100 * MIB, 0), ..create("db") }).await;
+    server.fake.refuse_online_ext4(true);
+    let answer = server.node.node_expand_volume(expand("db", GIB, 0)).await;
+    refused(answer, FailedPrecondition, "CAP_SYS_RESOURCE is missing");
+    server.node.node_unpublish_volume(unpublish("db")).await.unwrap();
+    server.node.node_unstage_volume(unstage("db")).await.unwrap();
+    server.node.node_stage_volume(stage("db", writer())).await.unwrap();
+    server.node.node_publish_volume(publish("db", writer())).await.unwrap();
+    let usage = server.node.node_get_volume_stats(stats("db", &target("db"))).await.unwrap().into_inner().usage;
+    assert_eq!(usage[0].total, GIB);
+    server.node.node_expand_volume(expand("db", GIB, 0)).await.unwrap();
+}

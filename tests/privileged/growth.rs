@@ -1,0 +1,164 @@
+//! Volumes that grow, on the real machine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use ullage::engine::Kind;
+use ullage::model::{Bytes, FsKind};
+
+use crate::common::host_expectations::soon;
+use crate::world::{BLOCK, EXT4, Volume, World, XFS, fill, kind};
+
+const SIZE: Bytes = Bytes::mib(320);
+const GROWN: Bytes = Bytes::mib(640);
+
+/// Whether the kernel lets this process grow a mounted ext4: `CAP_SYS_RESOURCE`, the 24th of the effective ones.
+pub(crate) fn may_grow_mounted_ext4() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    u64::from_str_radix(effective.trim(), 16).unwrap() & (1 << 24) != 0
+}
+
+fn is_about(total: Bytes, size: Bytes) -> bool {
+    total <= size && total.get() > size.get() / 100 * 75
+}
+
+/// Writes and syncs until it is told to stop; any error is a failure.
+fn write_on(file: &Path, rounds: &AtomicU64, stop: &AtomicBool) {
+    let mut out = File::create(file).unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        out.seek(SeekFrom::Start(0)).unwrap();
+        out.write_all(&vec![3; 1 << 20]).unwrap();
+        out.sync_all().unwrap();
+        rounds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_mounted_xfs_grows_under_a_running_writer() {
+    for sparse in [false, true] {
+        let world = World::new(FsKind::Xfs);
+        let volume = Volume { sparse, ..Volume::new("db", XFS).sized(SIZE) };
+        let target = world.bring_up(&volume);
+        let (rounds, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| write_on(&target.join("running"), &rounds, &stop));
+            for size in [Bytes::mib(400), Bytes::mib(401), GROWN] {
+                let before = rounds.load(Ordering::Relaxed);
+                soon("the writer goes on", || rounds.load(Ordering::Relaxed) > before);
+                assert_eq!(world.expand(&volume, size).unwrap(), size);
+                assert!(is_about(world.total(&volume), size), "{size}");
+                assert_eq!(world.faults(&volume), [""; 0]);
+                assert_eq!(world.allocated(&volume) >= size, !sparse);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert!(fill(&target.join("data")) > SIZE, "the new room can be written");
+        assert_eq!(kind(world.expand(&volume, SIZE)), Kind::SizeRefused);
+        world.take_down(&[&volume]);
+    }
+}
+
+#[test]
+fn a_mounted_ext4_grows_at_once_or_at_the_next_stage_as_the_capability_says() {
+    for sparse in [false, true] {
+        let world = World::new(FsKind::Xfs);
+        let volume = Volume { sparse, ..Volume::new("db", EXT4).sized(SIZE) };
+        let target = world.bring_up(&volume);
+        fs::write(target.join("file"), "wine").unwrap();
+        let (before, grown) = (world.total(&volume), world.expand(&volume, GROWN));
+        if may_grow_mounted_ext4() {
+            assert_eq!(grown.unwrap(), GROWN);
+        } else {
+            let refused = grown.unwrap_err();
+            assert_eq!(refused.kind(), Kind::NotNow);
+            assert!(refused.to_string().contains("CAP_SYS_RESOURCE is missing"), "{refused}");
+            assert_eq!(world.faults(&volume), ["GrowthPending"]);
+            assert_eq!(world.total(&volume), before);
+            assert_eq!(kind(world.expand(&volume, GROWN)), Kind::NotNow, "repeated");
+            world.put_away(&volume);
+            world.bring_up(&volume);
+            assert_eq!(world.expand(&volume, GROWN).unwrap(), GROWN);
+        }
+        assert!(is_about(world.total(&volume), GROWN));
+        assert_eq!(world.faults(&volume), [""; 0]);
+        assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "wine");
+        assert!(fill(&target.join("data")) > SIZE, "the new room can be written");
+        assert_eq!(world.allocated(&volume) >= GROWN, !sparse, "{} of {GROWN}", world.allocated(&volume));
+        world.take_down(&[&volume]);
+    }
+}
+
+#[test]
+fn nothing_zeroes_the_inode_tables_that_growing_added_to_an_ext4() {
+    let world = World::new(FsKind::Xfs);
+    let volume = Volume::new("db", EXT4).sized(SIZE);
+    if may_grow_mounted_ext4() {
+        world.bring_up(&volume);
+    } else {
+        world.create(&volume).unwrap();
+    }
+    world.expand(&volume, GROWN).unwrap();
+    world.bring_up(&volume);
+    std::thread::sleep(Duration::from_secs(7)); // the kernel's thread would begin after some five
+    assert!(world.allocated(&volume) >= GROWN, "it punches holes: {}", world.allocated(&volume));
+    world.take_down(&[&volume]);
+}
+
+#[test]
+fn an_unmounted_volume_grows_when_it_is_staged_again() {
+    for content in [EXT4, XFS, BLOCK] {
+        let world = World::new(FsKind::Ext4);
+        let volume = Volume::new("db", content).sized(SIZE);
+        let target = world.bring_up(&volume);
+        if content != BLOCK {
+            fs::write(target.join("file"), "wine").unwrap();
+        }
+        world.put_away(&volume);
+        assert_eq!(world.expand(&volume, GROWN).unwrap(), GROWN);
+        assert!(world.allocated(&volume) >= GROWN, "{content}: reserved at once");
+        let pending: &[&str] = if content == BLOCK { &[] } else { &["GrowthPending"] };
+        assert_eq!(world.faults(&volume), pending, "{content}");
+        world.bring_up(&volume);
+        assert!(is_about(world.total(&volume), GROWN), "{content}");
+        assert_eq!(world.faults(&volume), [""; 0], "{content}");
+        if content != BLOCK {
+            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "wine");
+        }
+        world.take_down(&[&volume]);
+    }
+}
+
+#[test]
+fn a_published_block_volume_grows_for_those_who_have_it_open() {
+    let world = World::new(FsKind::Xfs);
+    let volume = Volume::new("raw", BLOCK).sized(SIZE);
+    let target = world.bring_up(&volume);
+    let mut node = OpenOptions::new().write(true).open(&target).unwrap();
+    assert_eq!(world.expand(&volume, GROWN).unwrap(), GROWN);
+    assert_eq!(node.seek(SeekFrom::End(0)).unwrap(), GROWN.get());
+    node.seek(SeekFrom::Start(GROWN.get() - 4096)).unwrap();
+    node.write_all(&[1; 4096]).unwrap();
+    node.sync_all().unwrap();
+    drop(node);
+    assert_eq!(world.total(&volume), GROWN);
+    world.take_down(&[&volume]);
+}
+
+#[test]
+fn growing_past_the_pool_is_refused_and_nothing_is_changed() {
+    for content in [EXT4, XFS, BLOCK] {
+        let world = World::new(FsKind::Ext4);
+        let volume = Volume::new("db", content).sized(SIZE);
+        world.bring_up(&volume);
+        let (before, image) = (world.total(&volume), world.image(&volume));
+        assert_eq!(kind(world.expand(&volume, Bytes::gib(4))), Kind::SizeRefused);
+        assert_eq!((world.total(&volume), fs::metadata(&image).unwrap().len()), (before, SIZE.get()), "{content}");
+        assert_eq!(world.engine.record(&volume.id()).unwrap().spec.size, SIZE);
+        assert_eq!(world.faults(&volume), [""; 0]);
+        world.take_down(&[&volume]);
+    }
+}

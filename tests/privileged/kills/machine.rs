@@ -1,0 +1,190 @@
+//! The real machine, on which this process is killed before a step of its own choice.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ullage::host::{
+    Attach, Backing, Detached, Error, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
+    MountEntry, Mounts, Result, Stat, linux,
+};
+use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+
+/// Counts down to the end.
+#[derive(Clone, Default)]
+pub(super) struct Fuse(Arc<AtomicUsize>);
+
+impl Fuse {
+    /// From here on: no return from the `at`-th step.
+    pub(super) fn light(&self, at: usize) {
+        self.0.store(at, Ordering::SeqCst);
+    }
+
+    /// A step: whatever changes something. Between two of them one instruction is as good as another.
+    pub(super) fn step(&self) {
+        let left = self.0.load(Ordering::SeqCst);
+        if left == 1 {
+            kill(Pid::this(), Signal::SIGKILL).unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        self.0.store(left.saturating_sub(1), Ordering::SeqCst);
+    }
+}
+
+struct Deadly<T: ?Sized> {
+    real: Arc<T>,
+    fuse: Fuse,
+}
+
+pub(super) fn deadly(fuse: &Fuse, makes: bool) -> Machine {
+    let real = linux::machine();
+    Machine {
+        files: Arc::new(Deadly { real: real.files, fuse: fuse.clone() }),
+        loops: Arc::new(Deadly { real: real.loops, fuse: fuse.clone() }),
+        mounts: Arc::new(Deadly { real: real.mounts, fuse: fuse.clone() }),
+        tools: Arc::new(DeadlyTools { real: Deadly { real: real.tools, fuse: fuse.clone() }, makes }),
+    }
+}
+
+/// Passes calls on: those that change something are steps, those that look are not.
+macro_rules! deadly {
+    ($door:ident steps { $($step:ident($($given:ident: $type:ty),*) -> $answer:ty;)* }
+     looks { $($look:ident($($asked:ident: $kind:ty),*) -> $said:ty;)* }) => {
+        impl $door for Deadly<dyn $door> {
+            $(fn $step(&self, $($given: $type),*) -> Result<$answer> {
+                self.fuse.step();
+                self.real.$step($($given),*)
+            })*
+            $(fn $look(&self, $($asked: $kind),*) -> Result<$said> {
+                self.real.$look($($asked),*)
+            })*
+        }
+    };
+}
+
+deadly! { Files
+    steps {
+        create_dir(dir: &Path) -> ();
+        create_file(file: &Path) -> ();
+        remove_empty(path: &Path) -> ();
+        remove_tree(dir: &Path) -> ();
+        rename(from: &Path, to: &Path) -> ();
+        write_whole(file: &Path, content: &[u8]) -> ();
+        create_image(file: &Path, size: Bytes) -> ();
+        set_len(file: &Path, size: Bytes) -> ();
+        allocate(file: &Path, size: Bytes) -> ();
+        fill(file: &Path, from: Bytes, to: Bytes) -> ();
+        sync(file: &Path) -> ();
+    }
+    looks {
+        read(file: &Path) -> Option<Vec<u8>>;
+        list(dir: &Path) -> Vec<String>;
+        stat(path: &Path) -> Option<Stat>;
+        space(dir: &Path) -> Usage;
+        largest_file(dir: &Path) -> Bytes;
+        lock(dir: &Path) -> Option<Lock>;
+    }
+}
+
+deadly! { LoopDevices
+    steps {
+        attach(image: &Path, options: &Attach) -> HeldLoop;
+        keep(device: &HeldLoop) -> ();
+        set_capacity(device: LoopDevice) -> ();
+        detach(device: LoopDevice) -> bool;
+    }
+    looks {
+        hold(device: LoopDevice) -> HeldLoop;
+        is_attached(image: &Path) -> bool;
+        backing(device: LoopDevice) -> Option<Backing>;
+        list() -> Vec<(LoopDevice, Backing)>;
+        size(device: LoopDevice) -> Bytes;
+    }
+}
+
+struct DeadlyTools {
+    real: Deadly<dyn FsTools>,
+    /// Only a driver that shall make a filesystem needs to know that it can: proving it takes long.
+    makes: bool,
+}
+
+impl FsTools for DeadlyTools {
+    fn format(&self, image: &Path, fs: FsKind) -> Result<()> {
+        if !self.makes {
+            return Err(Error::call("execve", image, Errno::ENOSYS));
+        }
+        self.real.fuse.step();
+        self.real.real.format(image, fs)
+    }
+
+    fn grow_offline(&self, device: &HeldLoop, fs: FsKind) -> Result<()> {
+        self.real.fuse.step();
+        self.real.real.grow_offline(device, fs)
+    }
+}
+
+impl Mounts for Deadly<dyn Mounts> {
+    fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
+        self.fuse.step();
+        let real = self.real.open(device, fs, options)?;
+        Ok(Box::new(DeadlyDetached { real, fuse: self.fuse.clone() }))
+    }
+
+    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+        self.fuse.step();
+        self.real.bind(from, to, read_only)
+    }
+
+    fn unmount(&self, target: &Path) -> Result<()> {
+        self.fuse.step();
+        self.real.unmount(target)
+    }
+
+    fn grow(&self, path: &Path, fs: FsKind) -> Result<()> {
+        self.fuse.step();
+        self.real.grow(path, fs)
+    }
+
+    fn at(&self, path: &Path) -> Result<Option<MountAt>> {
+        self.real.at(path)
+    }
+
+    fn list(&self) -> Result<Vec<MountEntry>> {
+        self.real.list()
+    }
+
+    fn usage(&self, path: &Path) -> Result<Usage> {
+        self.real.usage(path)
+    }
+
+    fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
+        self.real.error_count(device, fs)
+    }
+}
+
+struct DeadlyDetached {
+    real: Box<dyn Detached>,
+    fuse: Fuse,
+}
+
+impl Detached for DeadlyDetached {
+    fn set_owner(&self, owner: Owner) -> Result<()> {
+        self.fuse.step();
+        self.real.set_owner(owner)
+    }
+
+    fn grow(&self) -> Result<()> {
+        self.fuse.step();
+        self.real.grow()
+    }
+
+    fn attach(self: Box<Self>, target: &Path) -> Result<()> {
+        self.fuse.step();
+        self.real.attach(target)
+    }
+}
