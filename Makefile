@@ -24,8 +24,8 @@ test: prepare ## every level of tests, and a summary
 test-%: prepare
 	@tests/run $*
 
-bench: prepare ## what the driver costs beside bare system calls
-	cargo bench --all-features
+bench: prepare ## what the driver costs beside bare system calls (as root)
+	cargo bench --bench volumes
 
 lint: test-lint ## format, clippy, rustdoc
 

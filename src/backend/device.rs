@@ -27,6 +27,7 @@ impl<'a> Identity<'a> {
 impl LoopImages {
     /// The volume's device, held: that which it has, or a new one. Never a second on one image.
     pub(super) fn attach(&self, dir: &VolumeDir, record: &Record) -> Result<HeldLoop> {
+        let _step = tracing::info_span!("attach").entered();
         let stat = self.image_of(dir, record)?;
         let volume = Identity { id: &record.id, image: Some(stat.id) };
         let mut patience = Patience::default();
@@ -49,6 +50,7 @@ impl LoopImages {
         let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
         let held = self.machine.loops.attach(&dir.image(), &attach)?;
         self.remember(&record.id, held.device());
+        tracing::debug!(device = %held.device(), "attached");
         Ok(held)
     }
 

@@ -1,4 +1,5 @@
 use nix::errno::Errno;
+use tracing::info_span;
 
 use super::{Error, LoopImages, Result};
 use crate::host::{self, Attach, Stat};
@@ -17,7 +18,7 @@ impl LoopImages {
             self.reserve(dir, Bytes::ZERO, spec.size)?;
         }
         if let Some(fs) = spec.content.filesystem() {
-            self.machine.tools.format(&image, fs)?;
+            info_span!("format").in_scope(|| self.machine.tools.format(&image, fs))?;
             if !spec.sparse {
                 self.reserve(dir, spec.size, spec.size)?; // mkfs punches holes
             }
@@ -40,7 +41,9 @@ impl LoopImages {
 
     /// Gives every block of the first `to` bytes to the image; those before `from` may be in use.
     pub(super) fn reserve(&self, dir: &VolumeDir, from: Bytes, to: Bytes) -> Result<()> {
+        let _step = info_span!("reserve").entered();
         let image = dir.image();
+        tracing::debug!(image = %image.display(), %to, "allocate");
         match self.machine.files.allocate(&image, to) {
             // Such a filesystem punches no holes either: what was filled once stays filled.
             Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {

@@ -71,7 +71,7 @@ impl LoopImages {
             };
         }
         let device = self.attach(dir, record)?;
-        self.machine.files.create_dir(staging.0)?;
+        self.machine.files.create_mount_point(staging.0)?;
         let mut mount = self.machine.mounts.open(&device, fs, options)?;
         if grows {
             self.set_capacity(dir, record, device.device())?; // adopted, it may still have its old size
@@ -117,7 +117,7 @@ impl LoopImages {
     }
 
     fn bind_node(&self, device: LoopDevice, staging: Staging, node: &Path) -> Result<()> {
-        self.machine.files.create_dir(staging.0)?;
+        self.machine.files.create_mount_point(staging.0)?;
         self.machine.files.create_file(node)?;
         Ok(self.machine.mounts.bind(&device.path(), node, false)?)
     }
@@ -181,7 +181,7 @@ impl LoopImages {
             return same_access(target, mount.read_only, read_only || staged.read_only);
         }
         match content {
-            Content::Filesystem(_) => self.machine.files.create_dir(target)?,
+            Content::Filesystem(_) => self.machine.files.create_mount_point(target)?,
             Content::Block => self.machine.files.create_file(target)?,
         }
         Ok(self.machine.mounts.bind(&source, target, read_only)?)

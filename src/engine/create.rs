@@ -1,5 +1,7 @@
 use std::time::SystemTime;
 
+use tracing::info_span;
+
 use super::pool::Pool;
 use super::{Engine, Error, Result, SizeRange};
 use crate::model::{Owner, VolumeId, VolumeSpec};
@@ -64,6 +66,7 @@ impl Engine {
     }
 
     fn provision(&self, dir: &VolumeDir, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+        let _step = info_span!("provision").entered();
         let files = &*self.machine.files;
         let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
         files.create_dir(dir.path())?;
@@ -71,6 +74,7 @@ impl Engine {
         self.backend.provision(dir, &record)?;
         record.phase = Phase::Ready;
         record.save(files, dir)?;
+        tracing::debug!(size = %spec.size, content = %spec.content, "made");
         Ok(record)
     }
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::Path;
 
+use tracing::info_span;
+
 use super::{Engine, Error, Found, Result};
 use crate::model::{Bytes, VolumeId};
 use crate::store::Record;
@@ -54,12 +56,14 @@ impl Engine {
         } else if !found.record.growth_is_pending() {
             return Ok(size);
         }
+        let _step = info_span!("follow").entered();
         let growth = self.backend.follow(&found.dir, &found.record, path.as_deref())?;
         self.grown(&mut found, growth)?;
         Ok(found.record.spec.size)
     }
 
     fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
+        let _step = info_span!("enlarge").entered();
         let (pool, record) = (found.pool, &mut found.record);
         let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
         let full = |error: Error| match error.is_no_space() {
@@ -72,8 +76,9 @@ impl Engine {
         if let Err(error) = self.save(found) {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
             let written = Record::load(&*self.machine.files, &found.dir)?;
-            if written.as_ref() == Some(&before) {
-                self.backend.shrink_back(&found.dir, &before)?;
+            match written.as_ref() == Some(&before) {
+                true => self.backend.shrink_back(&found.dir, &before)?,
+                false => admission.keep(),
             }
             return Err(full(error));
         }

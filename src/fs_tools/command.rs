@@ -1,6 +1,5 @@
-use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Error;
@@ -11,8 +10,9 @@ const LAST_LINES: usize = 5;
 /// Runs a program on a file to its end: no input, untranslated output. An exit code that is not among `good` is an error.
 pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[i32]) -> Result<(), Error> {
     let failed = |status: String, output: String| Error::Failed { program, status, output };
-    let mut command = Command::new(program);
-    command.args(options).arg(file).env("LC_ALL", "C").env("PATH", path()).stdin(Stdio::null());
+    // By its whole path, and without a PATH of its own: so it is spawned, where else this process would be copied.
+    let mut command = Command::new(find(program).ok_or(Error::Missing { program })?);
+    command.args(options).arg(file).env("LC_ALL", "C").stdin(Stdio::null());
     let output = command.output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::Missing { program },
         _ => failed(error.to_string(), String::new()),
@@ -26,11 +26,17 @@ pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[
     }
 }
 
-/// Where to look: these programs are the superuser's, whose directories are not on everybody's path.
-fn path() -> OsString {
-    let mut path = std::env::var_os("PATH").unwrap_or_default();
-    path.push(":/usr/sbin:/sbin");
-    path
+/// What a program says of itself, on either output.
+pub(super) fn output(program: &'static str, options: &[&str]) -> Option<String> {
+    let output = Command::new(find(program)?).args(options).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// Where a program is: these are the superuser's, whose directories are not on everybody's path.
+fn find(program: &str) -> Option<PathBuf> {
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&places).chain(["/usr/sbin".into(), "/sbin".into()]);
+    dirs.map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
 fn last_lines(printed: &str) -> String {

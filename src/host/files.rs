@@ -9,10 +9,14 @@ pub trait Files: Send + Sync {
     /// Makes a directory, mode 0755 (`mkdir(2)`), with those above it that are missing. One that is there is fine.
     fn create_dir(&self, dir: &Path) -> Result<()>;
 
-    /// Makes an empty file to bind a device on, mode 0600. One that is there is fine.
+    /// The same of a directory to mount on, and not synced: after a power cut there is no mount that would need it.
+    fn create_mount_point(&self, dir: &Path) -> Result<()>;
+
+    /// Makes an empty file to bind a device on, mode 0600; not synced. One that is there is fine.
     fn create_file(&self, file: &Path) -> Result<()>;
 
-    /// Takes an empty directory or a file of no bytes away, and nothing else. None there is fine.
+    /// Takes what was mounted on away: an empty directory or a file of no bytes, and nothing else; not synced. None
+    /// there is fine.
     ///
     /// # Errors
     /// `ENOTEMPTY` where it holds something, `EBUSY` where it is a mount point.

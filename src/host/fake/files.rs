@@ -107,6 +107,21 @@ impl World {
         std::iter::once(path.to_owned()).chain(below).collect()
     }
 
+    fn make_dirs(&mut self, dir: &Path, synced: bool) -> Result<()> {
+        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| self.find(dir).is_err()).collect();
+        for dir in missing.into_iter().rev() {
+            self.step("mkdir", dir)?;
+            let ino = self.add(dir, Inode::directory()).map_err(failed("mkdir", dir))?;
+            if synced {
+                self.step("fsync", dir)?;
+                self.sync_inode(ino);
+                self.sync_parent(dir);
+            }
+        }
+        let ino = self.find(dir).map_err(failed("mkdir", dir))?;
+        if self.now.inode(ino).is_directory() { Ok(()) } else { Err(Error::call("mkdir", dir, Errno::EEXIST)) }
+    }
+
     fn write(&mut self, file: &Path, content: &[u8]) -> Result<Ino, Errno> {
         if self.is_read_only(file) {
             return Err(Errno::EROFS);
@@ -132,17 +147,11 @@ fn failed<'a>(call: &'static str, path: &'a Path) -> impl Fn(Errno) -> Error + '
 
 impl Files for Fake {
     fn create_dir(&self, dir: &Path) -> Result<()> {
-        let mut world = self.world();
-        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| world.find(dir).is_err()).collect();
-        for dir in missing.into_iter().rev() {
-            world.step("mkdir", dir)?;
-            let ino = world.add(dir, Inode::directory()).map_err(failed("mkdir", dir))?;
-            world.step("fsync", dir)?;
-            world.sync_inode(ino);
-            world.sync_parent(dir);
-        }
-        let ino = world.find(dir).map_err(failed("mkdir", dir))?;
-        if world.now.inode(ino).is_directory() { Ok(()) } else { Err(Error::call("mkdir", dir, Errno::EEXIST)) }
+        self.world().make_dirs(dir, true)
+    }
+
+    fn create_mount_point(&self, dir: &Path) -> Result<()> {
+        self.world().make_dirs(dir, false)
     }
 
     fn create_file(&self, file: &Path) -> Result<()> {
@@ -153,7 +162,6 @@ impl Files for Fake {
             Err(Errno::EEXIST) if world.file(file).is_ok() => {}
             Err(errno) => return Err(Error::call("open", file, errno)),
         }
-        world.sync_parent(file);
         Ok(())
     }
 
@@ -169,9 +177,7 @@ impl Files for Fake {
         if holds {
             return Err(Error::call("unlink", path, Errno::ENOTEMPTY));
         }
-        world.unlink(path).map_err(failed("unlink", path))?;
-        world.sync_parent(path);
-        Ok(())
+        world.unlink(path).map_err(failed("unlink", path))
     }
 
     fn remove_tree(&self, dir: &Path) -> Result<()> {

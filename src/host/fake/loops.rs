@@ -97,11 +97,11 @@ impl LoopDevices for Fake {
             tag: Backing::tag_of(&options.volume),
             autoclear: true,
             direct_io: options.direct_io,
-            holders: 0,
+            holders: 1, // at once, or it would be cleared
         };
         world.loops.0.insert(number, device);
-        drop(world);
-        self.hold(LoopDevice(number))
+        let hold = Hold { fake: self.clone(), device: number, process: world.process };
+        Ok(HeldLoop::new(LoopDevice(number), hold))
     }
 
     fn hold(&self, device: LoopDevice) -> Result<HeldLoop> {

@@ -1,6 +1,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -9,6 +9,7 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::ftruncate;
 
 use super::failure::Named;
+use super::names::{make_dirs, not_empty, parent, sync_parent};
 use super::{mounts, remove};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
@@ -20,21 +21,17 @@ const PIECE: i64 = 64 << 20;
 
 impl Files for LinuxFiles {
     fn create_dir(&self, dir: &Path) -> Result<()> {
-        match fs::DirBuilder::new().mode(0o755).create(dir) {
-            Ok(()) => sync_parent(dir),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound && dir.parent().is_some() => {
-                self.create_dir(parent(dir))?;
-                self.create_dir(dir)
-            }
-            Err(error) => Err(error).of("mkdir", dir),
-        }
+        make_dirs(dir, sync_parent)
+    }
+
+    fn create_mount_point(&self, dir: &Path) -> Result<()> {
+        make_dirs(dir, |_| Ok(()))
     }
 
     fn create_file(&self, file: &Path) -> Result<()> {
         // Not open(2): a device may be bound here already, and opening it would have effects.
         match mknod(file, SFlag::S_IFREG, Mode::from_bits_truncate(0o600), 0) {
-            Ok(()) => sync_parent(file),
+            Ok(()) => Ok(()),
             Err(Errno::EEXIST) => {
                 let kind = fs::symlink_metadata(file).of("lstat", file)?.file_type();
                 let is_fine = kind.is_file() || kind.is_block_device();
@@ -47,12 +44,11 @@ impl Files for LinuxFiles {
     fn remove_empty(&self, path: &Path) -> Result<()> {
         let Some(found) = metadata(path)? else { return Ok(()) };
         match found.file_type() {
-            kind if kind.is_dir() => fs::remove_dir(path).map_err(not_empty).of("rmdir", path)?,
-            kind if kind.is_file() && found.len() == 0 => fs::remove_file(path).of("unlink", path)?,
-            kind if kind.is_block_device() => return Err(Error::call("unlink", path, Errno::EBUSY)),
-            _ => return Err(Error::call("unlink", path, Errno::ENOTEMPTY)),
+            kind if kind.is_dir() => fs::remove_dir(path).map_err(not_empty).of("rmdir", path),
+            kind if kind.is_file() && found.len() == 0 => fs::remove_file(path).of("unlink", path),
+            kind if kind.is_block_device() => Err(Error::call("unlink", path, Errno::EBUSY)),
+            _ => Err(Error::call("unlink", path, Errno::ENOTEMPTY)),
         }
-        sync_parent(path)
     }
 
     fn remove_tree(&self, dir: &Path) -> Result<()> {
@@ -225,28 +221,5 @@ fn metadata(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         found => found.map(Some).of("lstat", path),
-    }
-}
-
-/// A name is on disk only when its directory is.
-fn sync_parent(path: &Path) -> Result<()> {
-    let dir = parent(path);
-    File::open(dir).of("open", dir)?.sync_all().of("fsync", dir)
-}
-
-/// The directory that holds the name; that of a bare name is the current one.
-pub(super) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
-        Some(dir) => dir,
-        None => path,
-    }
-}
-
-/// XFS says `EEXIST` of a directory that is not empty, ext4 `ENOTEMPTY`.
-fn not_empty(error: std::io::Error) -> std::io::Error {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EEXIST) => Errno::ENOTEMPTY.into(),
-        _ => error,
     }
 }

@@ -6,6 +6,7 @@ mod files;
 mod loops;
 mod mount_table;
 mod mounts;
+mod names;
 mod remove;
 mod superblock;
 mod tools;

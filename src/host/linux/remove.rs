@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::failure::Named;
-use super::files::parent;
+use super::names::parent;
 use crate::host::{Error, Result};
 
 /// A directory on the way down, and what is still in it.

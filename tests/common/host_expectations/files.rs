@@ -28,6 +28,8 @@ fn create_dir(bed: &dyn Bed) {
     let dir = bed.dir().join("a/b/c");
     files.create_dir(&dir).unwrap();
     files.create_dir(&dir).unwrap();
+    files.create_mount_point(&dir.join("to mount/on")).unwrap();
+    files.create_mount_point(&dir.join("to mount/on")).unwrap();
     assert_eq!(files.stat(&dir).unwrap().unwrap().kind, FileKind::Directory);
     let file = bed.dir().join("file");
     files.create_file(&file).unwrap();

@@ -70,6 +70,7 @@ macro_rules! deadly {
 deadly! { Files
     steps {
         create_dir(dir: &Path) -> ();
+        create_mount_point(dir: &Path) -> ();
         create_file(file: &Path) -> ();
         remove_empty(path: &Path) -> ();
         remove_tree(dir: &Path) -> ();
