@@ -65,9 +65,10 @@ impl LoopImages {
         let grows = record.growth_is_pending() && !options.attributes.read_only;
         if let Some(mount) = self.mount_at(staging.0, &self.identity(&record.id, dir)?)? {
             same_access(staging.0, mount.read_only, options.attributes.read_only)?;
-            return match grows {
-                true => self.follow(dir, record, Some(staging.0)),
-                false => Ok(Growth::of(record)),
+            // Staged it is, grown or not.
+            return match grows.then(|| self.follow(dir, record, Some(staging.0))) {
+                None | Some(Err(Error::GrowthNotPermitted)) => Ok(Growth::of(record)),
+                Some(followed) => followed,
             };
         }
         let device = self.attach(dir, record)?;

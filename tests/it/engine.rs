@@ -154,6 +154,7 @@ fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
         assert_eq!(error.kind(), Kind::NotNow);
         assert!(error.to_string().contains("CAP_SYS_RESOURCE"), "{error}");
     }
+    world.stage(&volume).unwrap(); // as before: it is staged
     assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(1));
     world.unpublish(&volume).unwrap();
     world.unstage(&volume).unwrap();
