@@ -3,6 +3,7 @@
 //! An expectation speaks only by the four traits. It may leave files in its directory, but no mount and no device.
 
 mod files;
+mod growth;
 mod loops;
 mod mounts;
 
@@ -30,7 +31,10 @@ pub(crate) type Expectation = (&'static str, fn(&dyn Bed));
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = Expectation> {
-    [files::EXPECTATIONS, loops::EXPECTATIONS, mounts::EXPECTATIONS].into_iter().flatten().copied()
+    [files::EXPECTATIONS, loops::EXPECTATIONS, mounts::EXPECTATIONS, growth::EXPECTATIONS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The smallest image that both filesystems accept is XFS's.

@@ -1,0 +1,187 @@
+//! Pools that are lost, found again, not ours; and what lies in them.
+
+use std::path::Path;
+
+use ullage::engine::{Engine, Kind};
+use ullage::host::fake::{Fake, How};
+use ullage::model::{Bytes, PoolName, VolumeId};
+
+use super::kind;
+use crate::world::{POOL, Volume, World, pool};
+
+fn two_pools() -> World {
+    World::with(Fake::new(Bytes::gib(100)), vec![pool("default", POOL), pool("other", "/other")])
+}
+
+fn lose(world: &World, file: &str) {
+    world.fake.machine().files.rename(Path::new(file), Path::new("/kubelet/lost")).unwrap();
+}
+
+#[test]
+fn a_pool_that_is_lost_takes_no_volume_and_does_not_stop_the_other() {
+    let world = two_pools();
+    lose(&world, "/other/pool.yaml");
+    let mut volume = Volume::xfs("db").request();
+    volume.spec.pool = PoolName::parse("other").unwrap();
+    let error = world.engine.create(&volume).unwrap_err();
+    assert_eq!(error.to_string(), "pool 'other' is not served: its marker is gone: is its disk still mounted?");
+    assert_eq!(error.kind(), Kind::Full, "another node may have it");
+    world.create(&Volume::xfs("here")).unwrap();
+    world.engine.ready().unwrap();
+    // Nobody can know now whether it exists.
+    assert_eq!(kind(world.engine.delete(&VolumeId::from_name("db"))), Kind::Unavailable);
+    assert_eq!(world.engine.capacity(&volume.spec.pool, false).unwrap().available, Bytes::ZERO);
+}
+
+#[test]
+fn a_pool_that_comes_back_is_served_again_with_its_volumes() {
+    let mut world = two_pools();
+    let mut request = Volume::xfs("db").request();
+    request.spec.pool = PoolName::parse("other").unwrap();
+    world.engine.create(&request).unwrap();
+    lose(&world, "/other/pool.yaml");
+    world.fake.machine().files.create_dir(Path::new("/other/something")).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    let id = VolumeId::from_name("db");
+    let error = world.engine.record(&id).unwrap_err();
+    assert!(error.to_string().ends_with("/other has no pool.yaml and is not empty: it holds 'something'"), "{error}");
+    world.fake.machine().files.rename(Path::new("/kubelet/lost"), Path::new("/other/pool.yaml")).unwrap();
+    world.engine.tend();
+    assert_eq!(world.engine.record(&id).unwrap().spec, request.spec);
+}
+
+#[test]
+fn a_pod_can_go_though_its_pool_is_out_of_reach() {
+    let mut world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    world.stage(&volume).unwrap();
+    world.publish(&volume).unwrap();
+    lose(&world, "/pool/pool.yaml");
+    world.restart(How::Kill);
+    world.engine.recover();
+    assert!(world.engine.ready().unwrap_err().contains("no pool is served: pool 'default'"));
+    assert_eq!(kind(world.engine.unpublish(&VolumeId::from_name("another"), &volume.target())), Kind::NotNow);
+    world.unpublish(&volume).unwrap();
+    world.unstage(&volume).unwrap();
+    assert_eq!(world.fake.mount_targets(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(world.fake.attached(), 0);
+    // The answer was lost: the same again.
+    world.unpublish(&volume).unwrap();
+    world.unstage(&volume).unwrap();
+}
+
+#[test]
+fn a_pool_that_is_lost_is_noticed_by_whoever_misses_a_volume() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    lose(&world, "/pool/pool.yaml");
+    world.fake.machine().files.rename(Path::new("/pool/volumes"), Path::new("/kubelet/volumes")).unwrap();
+    assert_eq!(kind(world.delete(&volume)), Kind::Unavailable, "it is not deleted");
+    assert_eq!(kind(world.stage(&volume)), Kind::Unavailable);
+    assert_eq!(world.engine.capacity(&PoolName::parse("default").unwrap(), false).unwrap().available, Bytes::ZERO);
+    world.engine.tend();
+    assert!(world.engine.ready().unwrap_err().contains("its marker is gone"));
+}
+
+#[test]
+fn an_image_without_a_record_is_neither_made_anew_nor_deleted() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let files = world.fake.machine().files;
+    files.rename(Path::new("/pool/volumes/db/volume.yaml"), Path::new("/kubelet/record")).unwrap();
+    for error in [world.create(&volume).unwrap_err(), world.delete(&volume).unwrap_err()] {
+        assert!(error.to_string().contains("there is no record, and there is 'image'"), "{error}");
+    }
+    assert!(world.fake.filesystem(&volume.image()).is_some());
+}
+
+#[test]
+fn a_volume_in_two_pools_is_touched_in_neither() {
+    let mut world = two_pools();
+    lose(&world, "/other/pool.yaml");
+    world.engine.tend();
+    world.create(&Volume::xfs("db")).unwrap();
+    let files = world.fake.machine().files;
+    let record = files.read(Path::new("/pool/volumes/db/volume.yaml")).unwrap().unwrap();
+    files.create_dir(Path::new("/other/volumes/db")).unwrap();
+    files.write_whole(Path::new("/other/volumes/db/volume.yaml"), &record).unwrap();
+    files.create_image(Path::new("/other/volumes/db/image"), Bytes::gib(1)).unwrap();
+    files.rename(Path::new("/kubelet/lost"), Path::new("/other/pool.yaml")).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    let error = world.stage(&Volume::xfs("db")).unwrap_err();
+    assert!(error.to_string().ends_with("it lies in more than one pool: default, other"), "{error}");
+    assert_eq!(kind(world.delete(&Volume::xfs("db"))), Kind::Failed);
+}
+
+#[test]
+fn a_directory_that_is_not_ours_is_refused_and_a_new_disk_is_taken() {
+    for (inside, refused) in [("/pool/lost+found", false), ("/pool/photos", true)] {
+        let fake = Fake::new(Bytes::gib(10));
+        fake.machine().files.create_dir(Path::new(inside)).unwrap();
+        let world = World::with(fake, vec![pool("default", POOL)]);
+        assert_eq!(world.engine.ready().is_err(), refused, "{inside}");
+        assert_eq!(world.fake.paths().iter().any(|path| path == "/pool/pool.yaml"), !refused);
+    }
+}
+
+#[test]
+fn the_marker_of_another_pool_is_refused() {
+    let fake = World::new().fake;
+    let again = World::with(fake, vec![pool("renamed", POOL)]);
+    assert!(again.engine.ready().unwrap_err().contains("/pool/pool.yaml is the marker of pool 'default'"));
+}
+
+#[test]
+fn a_pool_that_must_be_a_mount_point_is_not_served_bare() {
+    let mut mounted = pool("default", POOL);
+    mounted.require_mount_point = true;
+    let world = World::with(Fake::new(Bytes::gib(10)), vec![mounted]);
+    let reason = world.engine.ready().unwrap_err();
+    assert!(reason.contains("/pool is not a mount point, and requireMountPoint is set"), "{reason}");
+}
+
+#[test]
+fn one_bad_record_is_set_aside_and_the_node_goes_on() {
+    let mut world = World::new();
+    let (good, bad) = (Volume::xfs("good"), Volume::xfs("bad"));
+    world.create(&good).unwrap();
+    world.create(&bad).unwrap();
+    let files = world.fake.machine().files;
+    files.write_whole(Path::new("/pool/volumes/bad/volume.yaml"), b"schema: 1\nid: [").unwrap();
+    files.create_dir(Path::new("/pool/volumes/stray/photos")).unwrap();
+    files.create_dir(Path::new("/pool/volumes/empty")).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    world.engine.ready().unwrap();
+    let aside: Vec<_> = world.engine.set_aside().into_iter().map(|aside| aside.path).collect();
+    assert_eq!(aside, [Path::new("/pool/volumes/bad"), Path::new("/pool/volumes/stray")]);
+    assert_eq!(world.engine.health(&bad.id()).unwrap()[0].reason(), "RecordUnreadable");
+    assert_eq!(kind(world.delete(&bad)), Kind::Failed, "what cannot be read is not deleted");
+    assert_eq!(world.engine.list(None, 0).unwrap().0.len(), 1);
+    world.stage(&good).unwrap();
+}
+
+#[test]
+fn a_newer_record_is_not_touched() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let files = world.fake.machine().files;
+    let record = Path::new("/pool/volumes/db/volume.yaml");
+    files.write_whole(record, b"schema: 2\nshape: new").unwrap();
+    let error = world.delete(&volume).unwrap_err();
+    assert!(error.to_string().contains("schema 2, and this program knows schema 1"), "{error}");
+}
+
+#[test]
+fn nothing_is_answered_before_recovery() {
+    let world = World::new();
+    let engine = Engine::new(world.fake.machine(), vec![pool("default", POOL)]);
+    assert_eq!(engine.ready().unwrap_err(), "volumes are being recovered");
+    assert_eq!(kind(engine.delete(&VolumeId::from_name("db"))), Kind::Unavailable);
+}
