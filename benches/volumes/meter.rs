@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ullage::host::{
-    Attach, Backing, Detached, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt, MountEntry,
-    Mounts, Result, Stat,
+    Attach, Backing, Detached, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
+    MountEntry, Mounts, Result, Stat,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Usage};
 
@@ -110,7 +110,7 @@ passed_on! { LoopDevices as "loops.":
     list() -> Vec<(LoopDevice, Backing)>;
     size(device: LoopDevice) -> Bytes;
     set_capacity(device: LoopDevice) -> ();
-    detach(device: LoopDevice) -> bool;
+    detach(device: LoopDevice, image: FileId) -> bool;
 }
 
 passed_on! { FsTools as "tools.":

@@ -13,7 +13,12 @@ pub(super) struct Identity<'a> {
     image: Option<FileId>,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
+    /// By the tag alone: for taking a volume away whose disk may be gone, or back under another number.
+    pub(super) fn by_tag(id: &'a VolumeId) -> Self {
+        Self { id, image: None }
+    }
+
     fn owns(&self, backing: &Backing) -> bool {
         backing.tag == Backing::tag_of(self.id) && self.image.is_none_or(|image| image == backing.image)
     }
@@ -22,12 +27,15 @@ impl Identity<'_> {
 impl LoopImages {
     /// The volume's device, held: that which it has, or a new one. Never a second on one image.
     pub(super) fn attach(&self, dir: &VolumeDir, record: &Record) -> Result<HeldLoop> {
+        let _step = tracing::info_span!("attach").entered();
         let stat = self.image_of(dir, record)?;
         let volume = Identity { id: &record.id, image: Some(stat.id) };
         let mut patience = Patience::default();
         while self.machine.loops.is_attached(&dir.image())? {
+            // Asked again while it is held: before, the number may have become another volume's.
             if let Some(device) = self.find(&volume)?
                 && let Ok(held) = self.machine.loops.hold(device)
+                && self.is_ours(device, &volume)?
             {
                 return Ok(held);
             }
@@ -42,12 +50,13 @@ impl LoopImages {
         let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
         let held = self.machine.loops.attach(&dir.image(), &attach)?;
         self.remember(&record.id, held.device());
+        tracing::debug!(device = %held.device(), "attached");
         Ok(held)
     }
 
     /// The device that the volume has, if it has one.
     pub(super) fn device_of(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<LoopDevice>> {
-        let volume = self.identity(id, Some(dir))?;
+        let volume = self.identity(id, dir)?;
         // Asking whether an attached image is attached is a scan.
         if let Some(device) = self.hinted(&volume)? {
             return Ok(Some(device));
@@ -72,9 +81,25 @@ impl LoopImages {
         Ok(false)
     }
 
+    /// Makes a device as large as its volume, and never larger: past the volume's size there is at most what an
+    /// interrupted growth left in the image, and that goes first.
+    pub(super) fn set_capacity(&self, dir: &VolumeDir, record: &Record, device: LoopDevice) -> Result<()> {
+        if self.image_of(dir, record)?.size > record.spec.size {
+            let actual = self.machine.loops.size(device)?;
+            if actual > record.spec.size {
+                return Err(Error::DeviceTooLarge { device, actual, recorded: record.spec.size });
+            }
+            self.trim(dir, record.spec.size)?;
+        }
+        Ok(self.machine.loops.set_capacity(device)?)
+    }
+
     /// Detaches a device that is kept; whether it is gone.
     pub(super) fn detach(&self, device: LoopDevice, volume: &Identity) -> Result<bool> {
-        let mut gone = self.machine.loops.detach(device)?;
+        let Some(backing) = self.machine.loops.backing(device)?.filter(|backing| volume.owns(backing)) else {
+            return Ok(true);
+        };
+        let mut gone = self.machine.loops.detach(device, backing.image)?;
         let mut patience = Patience::default();
         while !gone && !patience.is_at_its_end() {
             gone = !self.is_ours(device, volume)?;
@@ -97,17 +122,10 @@ impl LoopImages {
         Err(Error::ForeignMount { path: path.to_owned() })
     }
 
-    /// Whether a volume, known only by its id, is mounted or bound at a path or staged there.
-    pub fn is_at(&self, id: &VolumeId, path: &Path) -> Result<bool> {
-        let volume = self.identity(id, None)?;
-        for path in [path.to_owned(), Staging(path).source(Content::Block)] {
-            if let Some(device) = self.machine.mounts.at(&path)?.and_then(|mount| mount.device)
-                && self.is_ours(device, &volume)?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether anything is mounted or bound at a path, or staged there.
+    pub fn is_occupied(&self, path: &Path) -> Result<bool> {
+        let node = Staging(path).source(Content::Block);
+        Ok(self.machine.mounts.at(path)?.is_some() || self.machine.mounts.at(&node)?.is_some())
     }
 
     /// Whether a device is this volume's.
@@ -115,14 +133,14 @@ impl LoopImages {
         Ok(self.machine.loops.backing(device)?.is_some_and(|backing| volume.owns(&backing)))
     }
 
-    /// How the kernel knows a volume. `dir` is `None` where its pool is out of reach.
-    pub(super) fn identity<'a>(&self, id: &'a VolumeId, dir: Option<&VolumeDir>) -> Result<Identity<'a>> {
-        let stat = dir.map(|dir| self.machine.files.stat(&dir.image())).transpose()?.flatten();
+    /// How the kernel knows a volume whose pool can be seen.
+    pub(super) fn identity<'a>(&self, id: &'a VolumeId, dir: &VolumeDir) -> Result<Identity<'a>> {
+        let stat = self.machine.files.stat(&dir.image())?;
         Ok(Identity { id, image: stat.map(|stat| stat.id) })
     }
 
-    /// Cuts away what an interrupted growth left past the volume's size. Nothing could be written there: image, then
-    /// record, then device is the order of growing.
+    /// Cuts away what an interrupted growth left past the volume's size. Nothing could be written there: no device is
+    /// ever larger than the record.
     pub(super) fn trim(&self, dir: &VolumeDir, size: Bytes) -> Result<()> {
         tracing::info!(image = %dir.image().display(), %size, "an interrupted growth is taken back");
         Ok(self.machine.files.set_len(&dir.image(), size)?)

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::host;
+use crate::host::{self, LoopDevice};
 use crate::model::Bytes;
 
 /// Why a volume could not be made so.
@@ -21,6 +21,16 @@ pub enum Error {
         /// Which.
         image: PathBuf,
         /// Its length.
+        actual: Bytes,
+        /// The volume's size.
+        recorded: Bytes,
+    },
+    /// The device is larger than the record says: somebody else made it so.
+    #[error("{device} is {actual}, and the volume is {recorded}: nothing is cut away")]
+    DeviceTooLarge {
+        /// Which.
+        device: LoopDevice,
+        /// Its size.
         actual: Bytes,
         /// The volume's size.
         recorded: Bytes,
@@ -65,6 +75,12 @@ pub enum Error {
          capability, or unmount the volume: it grows when it is mounted again"
     )]
     GrowthNotPermitted,
+    /// The filesystem is mounted read-only.
+    #[error("the filesystem is mounted read-only: it grows when it is mounted with writes again")]
+    GrowthReadOnly,
+    /// `discard` on a reserved volume.
+    #[error("mount option 'discard' would give reserved space away: use it with sparse volumes")]
+    DiscardReserved,
 }
 
 /// The result of a backend's call.

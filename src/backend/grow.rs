@@ -10,12 +10,17 @@ use crate::store::{Record, VolumeDir};
 impl LoopImages {
     /// Makes the image longer, the growth of a reserved one reserved first. Where there is no room nothing is changed.
     pub fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
-        let before = self.image_of(dir, record)?.size;
+        self.image_of(dir, record)?;
         let grown = self.take_space(dir, record, size);
         if grown.is_err() {
-            self.machine.files.set_len(&dir.image(), before)?; // frees what was allocated past the end
+            self.shrink_back(dir, record)?;
         }
         grown
+    }
+
+    /// Takes back a growth whose record could not be written. Frees what was allocated past the end, too.
+    pub fn shrink_back(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.trim(dir, record.spec.size)
     }
 
     fn take_space(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
@@ -34,7 +39,7 @@ impl LoopImages {
             let raw = record.spec.content == Content::Block; // nothing in it to grow
             return Ok(if raw { Growth::Done } else { Growth::Pending });
         };
-        self.machine.loops.set_capacity(device)?;
+        self.set_capacity(dir, record, device)?;
         let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
         let path = match path {
             Some(path) => Some(path.to_owned()),
@@ -43,6 +48,7 @@ impl LoopImages {
         let Some(path) = path else { return Ok(Growth::Pending) }; // mounted only in another namespace
         match self.machine.mounts.grow(&path, fs) {
             Err(error) if error.errno() == Some(Errno::EPERM) => Err(Error::GrowthNotPermitted),
+            Err(error) if error.errno() == Some(Errno::EROFS) => Err(Error::GrowthReadOnly),
             grown => Ok(grown.map(|()| Growth::Done)?),
         }
     }
@@ -50,21 +56,25 @@ impl LoopImages {
     /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.
     pub fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         let stat = self.image_of(dir, record)?;
-        if stat.size > record.spec.size && !self.is_attached(dir)? {
-            self.trim(dir, record.spec.size)?;
+        if stat.size > record.spec.size {
+            match self.device_of(dir, &record.id)? {
+                Some(device) => self.set_capacity(dir, record, device)?,
+                None if self.is_attached(dir)? => {}
+                None => self.trim(dir, record.spec.size)?,
+            }
         }
-        if !record.spec.sparse && !self.is_reserved(dir, record)? {
+        if !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
             tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
         }
         Ok(())
     }
 
     /// Detaches a block device that no path has: what a kill between unbinding and detaching leaves.
-    pub fn detach_orphan(&self, dir: &VolumeDir, id: &VolumeId, mounts: &[MountEntry]) -> Result<()> {
+    pub fn detach_orphan(&self, dir: &VolumeDir, id: &VolumeId) -> Result<()> {
         let Some(device) = self.device_of(dir, id)? else { return Ok(()) };
         let Some(backing) = self.machine.loops.backing(device)? else { return Ok(()) };
-        if !backing.autoclear && mounts.iter().all(|mount| mount.device != Some(device)) {
-            let gone = self.machine.loops.detach(device)?;
+        if !backing.autoclear && self.mounts_of(device)?.is_empty() {
+            let gone = self.detach(device, &self.identity(id, dir)?)?;
             tracing::info!(volume = %id, %device, gone, "a device that no path has is detached");
         }
         Ok(())
@@ -76,10 +86,21 @@ impl LoopImages {
         Ok(mounts.into_iter().filter(|mount| mount.device == Some(device)).collect())
     }
 
-    /// Where the volume is mounted or bound, other than at these paths.
-    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, except: &[&Path]) -> Result<Vec<PathBuf>> {
+    /// Where the volume is mounted or bound, if that is at more places than these two.
+    ///
+    /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
+    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: [&Path; 2]) -> Result<Vec<PathBuf>> {
         let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
-        let targets = self.mounts_of(device)?.into_iter().map(|mount| mount.target);
-        Ok(targets.filter(|target| !except.contains(&target.as_path())).collect())
+        let volume = self.identity(&record.id, dir)?;
+        let mut expected = 0;
+        for path in known {
+            expected += usize::from(matches!(self.mount_at(path, &volume), Ok(Some(_))));
+        }
+        let mut places: Vec<_> = self.mounts_of(device)?.into_iter().map(|mount| mount.target).collect();
+        if places.len() <= expected {
+            return Ok(Vec::new());
+        }
+        places.retain(|place| !known.contains(&place.as_path()));
+        Ok(places)
     }
 }

@@ -102,7 +102,7 @@ impl LoopImages {
     /// # Errors
     /// [`Error::NotMounted`], [`Error::ForeignMount`].
     pub fn mounted(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<(PathBuf, MountAt)> {
-        let volume = self.identity(id, Some(dir))?;
+        let volume = self.identity(id, dir)?;
         for path in [path.to_owned(), Staging(path).source(Content::Block)] {
             if let Some(mount) = self.mount_at(&path, &volume)? {
                 return Ok((path, mount));
@@ -119,7 +119,7 @@ impl LoopImages {
             Err(Error::ImageTruncated { .. }) => vec![Fault::ImageTruncated],
             Err(error) => return Err(error),
         };
-        if faults.is_empty() && !record.spec.sparse && !self.is_reserved(dir, record)? {
+        if faults.is_empty() && !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
             faults.push(Fault::ReservationBroken);
         }
         if record.growth_is_pending() {
@@ -128,7 +128,7 @@ impl LoopImages {
         if let Some(device) = self.device_of(dir, &record.id)? {
             let found = self.faults_in_use(record, device, mounts);
             // A question takes no lock: meanwhile the device may have gone, or be another volume's.
-            if self.is_ours(device, &self.identity(&record.id, Some(dir))?)? {
+            if self.is_ours(device, &self.identity(&record.id, dir)?)? {
                 faults.extend(found?);
             }
         }

@@ -1,4 +1,5 @@
 use nix::errno::Errno;
+use tracing::info_span;
 
 use super::{Error, LoopImages, Result};
 use crate::host::{self, Attach, Stat};
@@ -17,16 +18,15 @@ impl LoopImages {
             self.reserve(dir, Bytes::ZERO, spec.size)?;
         }
         if let Some(fs) = spec.content.filesystem() {
-            self.machine.tools.format(&image, fs)?;
+            info_span!("format").in_scope(|| self.machine.tools.format(&image, fs))?;
             if !spec.sparse {
                 self.reserve(dir, spec.size, spec.size)?; // mkfs punches holes
             }
         }
-        files.sync(&image)?;
-        match (spec.content.filesystem(), spec.owner) {
-            (Some(fs), Some(owner)) => self.set_owner(dir, &record.id, fs, owner),
-            _ => Ok(()),
+        if let (Some(fs), Some(owner)) = (spec.content.filesystem(), spec.owner) {
+            self.set_owner(dir, &record.id, fs, owner)?;
         }
+        Ok(files.sync(&image)?)
     }
 
     /// Makes and mounts a filesystem of that kind in a scratch image, to see whether this machine can.
@@ -41,7 +41,9 @@ impl LoopImages {
 
     /// Gives every block of the first `to` bytes to the image; those before `from` may be in use.
     pub(super) fn reserve(&self, dir: &VolumeDir, from: Bytes, to: Bytes) -> Result<()> {
+        let _step = info_span!("reserve").entered();
         let image = dir.image();
+        tracing::debug!(image = %image.display(), %to, "allocate");
         match self.machine.files.allocate(&image, to) {
             // Such a filesystem punches no holes either: what was filled once stays filled.
             Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {
@@ -71,12 +73,11 @@ impl LoopImages {
     }
 
     /// Whether the image has all the blocks it was promised; those it lost are given again where there is room.
-    pub(super) fn is_reserved(&self, dir: &VolumeDir, record: &Record) -> Result<bool, host::Error> {
-        let image = dir.image();
-        if self.reserve(dir, record.spec.size, record.spec.size).is_ok() {
+    pub fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
+        if self.reserve(dir, size, size).is_ok() {
             return Ok(true);
         }
-        Ok(self.machine.files.stat(&image)?.is_some_and(|stat| stat.allocated >= record.spec.size))
+        Ok(self.machine.files.stat(&dir.image())?.is_none_or(|stat| stat.allocated >= size))
     }
 }
 

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::device::Identity;
 use super::{Error, LoopImages, Result};
-use crate::host::{Detached, HeldLoop, LoopDevice};
+use crate::host::{Detached, HeldLoop, LoopDevice, MountAt};
 use crate::model::{Content, FsKind, MountOptions, VolumeId};
 use crate::store::{Record, VolumeDir};
 
@@ -22,6 +22,13 @@ pub enum Growth {
     Pending,
 }
 
+impl Growth {
+    /// As the record has it.
+    fn of(record: &Record) -> Self {
+        if record.growth_is_pending() { Self::Pending } else { Self::Done }
+    }
+}
+
 impl Staging<'_> {
     /// The path that a volume with that content is bound from.
     pub fn source(self, content: Content) -> PathBuf {
@@ -35,7 +42,10 @@ impl Staging<'_> {
 impl LoopImages {
     /// Attaches the volume and mounts it at its staging path, finishing a growth that is pending. Never formats.
     pub fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
-        if !record.spec.sparse && !self.is_reserved(dir, record)? {
+        if !record.spec.sparse && options.filesystem.iter().any(|(key, _)| key == "discard") {
+            return Err(Error::DiscardReserved);
+        }
+        if !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
             tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
         }
         match record.spec.content {
@@ -52,18 +62,23 @@ impl LoopImages {
         staging: Staging,
         options: &MountOptions,
     ) -> Result<Growth> {
-        if let Some(mount) = self.mount_at(staging.0, &self.identity(&record.id, Some(dir))?)? {
+        let grows = record.growth_is_pending() && !options.attributes.read_only;
+        if let Some(mount) = self.mount_at(staging.0, &self.identity(&record.id, dir)?)? {
             same_access(staging.0, mount.read_only, options.attributes.read_only)?;
-            return Ok(if record.growth_is_pending() { Growth::Pending } else { Growth::Done });
+            return match grows {
+                true => self.follow(dir, record, Some(staging.0)),
+                false => Ok(Growth::of(record)),
+            };
         }
         let device = self.attach(dir, record)?;
         self.machine.files.create_mount_point(staging.0)?;
         let mut mount = self.machine.mounts.open(&device, fs, options)?;
-        if record.growth_is_pending() {
+        if grows {
+            self.set_capacity(dir, record, device.device())?; // adopted, it may still have its old size
             mount = self.grow_detached(mount, &device, fs, options)?;
         }
         mount.attach(staging.0)?;
-        Ok(Growth::Done)
+        Ok(if grows { Growth::Done } else { Growth::of(record) })
     }
 
     /// Online where the kernel permits it, else closed, checked and grown by `resize2fs`.
@@ -74,7 +89,6 @@ impl LoopImages {
         fs: FsKind,
         options: &MountOptions,
     ) -> Result<Box<dyn Detached>> {
-        self.machine.loops.set_capacity(device.device())?; // adopted, it may still have its old size
         match mount.grow() {
             Err(error) if error.errno() == Some(Errno::EPERM) && fs == FsKind::Ext4 => {
                 drop(mount);
@@ -85,43 +99,52 @@ impl LoopImages {
         }
     }
 
-    /// The device detaches by itself until its node is bound, so that a kill before leaves nothing.
+    /// The device is kept before its node is bound: a node never outlives its device, to show another volume's later.
+    /// What a kill in between leaves, the next stage takes, or the next start detaches.
     fn stage_block(&self, dir: &VolumeDir, record: &Record, staging: Staging) -> Result<Growth> {
         let node = staging.source(Content::Block);
-        let mut bound = self.mount_at(&node, &self.identity(&record.id, Some(dir))?);
-        if let Err(Error::ForeignMount { .. }) = bound {
-            // Left by a kill: the node of a device that went away, and may be somebody else's now.
-            self.machine.mounts.unmount(&node)?;
-            bound = Ok(None);
-        }
-        let bound = bound?.is_some();
+        let volume = self.identity(&record.id, dir)?;
+        self.unbind_dead(&node)?;
+        let bound = self.mount_at(&node, &volume)?.is_some();
         let device = self.attach(dir, record)?;
-        if !bound {
-            self.machine.files.create_mount_point(staging.0)?;
-            self.machine.files.create_file(&node)?;
-            self.machine.mounts.bind(&device.device().path(), &node, false)?;
-        }
+        self.set_capacity(dir, record, device.device())?;
         self.machine.loops.keep(&device)?;
-        self.machine.loops.set_capacity(device.device())?;
+        if !bound && let Err(error) = self.bind_node(device.device(), staging, &node) {
+            self.detach_kept(device.device(), &volume)?;
+            return Err(error);
+        }
         Ok(Growth::Done)
+    }
+
+    fn bind_node(&self, device: LoopDevice, staging: Staging, node: &Path) -> Result<()> {
+        self.machine.files.create_mount_point(staging.0)?;
+        self.machine.files.create_file(node)?;
+        Ok(self.machine.mounts.bind(&device.path(), node, false)?)
+    }
+
+    /// Takes away a node whose device somebody has detached: it shows nothing, and would show whoever comes next.
+    fn unbind_dead(&self, node: &Path) -> Result<()> {
+        let Some(MountAt { device: Some(device), is_block: true, .. }) = self.machine.mounts.at(node)? else {
+            return Ok(());
+        };
+        if self.machine.loops.backing(device)?.is_none() {
+            self.machine.mounts.unmount(node)?;
+        }
+        Ok(())
     }
 
     /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
     pub fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
-        let volume = self.identity(id, dir)?;
+        let volume = Identity::by_tag(id);
         self.unmount(staging.0, &volume)?;
         let node = staging.source(Content::Block);
-        if let Some(mount) = self.machine.mounts.at(&node)? {
-            self.machine.mounts.unmount(&node)?;
-            self.machine.files.remove_empty(&node)?;
-            if let Some(device) = mount.device
-                && self.is_ours(device, &volume)?
-            {
-                return self.detach_kept(device, &volume);
-            }
-        }
+        let bound = self.machine.mounts.at(&node)?.and_then(|mount| mount.device);
+        self.unmount(&node, &volume)?;
         self.machine.files.remove_empty(&node)?;
-        self.detach_unbound(&volume, dir)
+        match bound {
+            Some(device) => self.detach_kept(device, &volume),
+            None => self.detach_unbound(&volume, dir),
+        }
     }
 
     /// A block device whose node is already unbound: an earlier call was killed, or found it in use.
@@ -152,7 +175,7 @@ impl LoopImages {
     ) -> Result<()> {
         let content = record.spec.content;
         let source = staging.source(content);
-        let volume = self.identity(&record.id, Some(dir))?;
+        let volume = self.identity(&record.id, dir)?;
         let Some(staged) = self.mount_at(&source, &volume)? else { return Err(Error::NotMounted { path: source }) };
         if let Some(mount) = self.mount_at(target, &volume)? {
             return same_access(target, mount.read_only, read_only || staged.read_only);
@@ -165,8 +188,8 @@ impl LoopImages {
     }
 
     /// Takes the volume off a target path, and the path away.
-    pub fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
-        self.unmount(target, &self.identity(id, dir)?)?;
+    pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
+        self.unmount(target, &Identity::by_tag(id))?;
         match self.machine.files.remove_empty(target) {
             // Not ours: a plain directory with somebody's files in it.
             Err(error) if error.errno() == Some(Errno::ENOTEMPTY) => Ok(()),
@@ -176,6 +199,7 @@ impl LoopImages {
 
     /// Every mount of the volume at this path: two on top of each other are gone with one call.
     fn unmount(&self, path: &Path, volume: &Identity) -> Result<()> {
+        self.unbind_dead(path)?;
         while self.mount_at(path, volume)?.is_some() {
             match self.machine.mounts.unmount(path) {
                 Err(error) if error.errno() == Some(Errno::EBUSY) => {

@@ -55,9 +55,8 @@ struct Create {
     /// The pool in which it shall lie [default: the first]
     #[arg(long, env = "ULLAGE_VOLUME_POOL", hide_env_values = true, value_name = "NAME")]
     pool: Option<String>,
-    /// A parameter as in a StorageClass, such as uid=1000 or mode=0750; may be repeated
-    #[arg(long, env = "ULLAGE_VOLUME_PARAM", hide_env_values = true, value_name = "KEY=VALUE", value_parser = parameter,
-          value_delimiter = ',')]
+    /// A parameter as in a StorageClass, such as uid=1000 or mode=0750; may be repeated (the variable holds one)
+    #[arg(long, env = "ULLAGE_VOLUME_PARAM", hide_env_values = true, value_name = "KEY=VALUE", value_parser = parameter)]
     param: Vec<(String, String)>,
 }
 
@@ -179,6 +178,16 @@ mod tests {
         assert_eq!(action("usage db"), Action::Usage("db".into(), Output::Table));
         assert_eq!(action("resize db --size 4Gi"), Action::Resize("db".into(), Bytes::gib(4)));
         assert_eq!(action("list --socket /run/other.sock"), Action::List(Output::Table));
+    }
+
+    #[test]
+    fn a_parameter_keeps_its_commas() {
+        let Action::Create(create) = action("create db --param csi.storage.k8s.io/pvc/name=a,b=c,,d --param uid=1")
+        else {
+            panic!("not a creation")
+        };
+        let name = ("csi.storage.k8s.io/pvc/name".to_owned(), "a,b=c,,d".to_owned());
+        assert_eq!(create.parameters, [name, ("uid".to_owned(), "1".to_owned())]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::samples;
 use super::{Error, Result};
 use crate::config::Config;
 use crate::csi;
-use crate::engine::Engine;
+use crate::engine::{Engine, PoolStatus};
 use crate::host::linux;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
@@ -60,10 +60,17 @@ pub(super) fn serve(house: House) -> Result<()> {
     served
 }
 
-/// Few threads with small stacks: most calls are a few system calls, and one that writes a whole image needs no more.
+/// How many calls are done at a time, each on a thread of its own. One may write a whole image for minutes, and nothing
+/// waits for a volume that is not its own, least of all Probe: so there are more than a node will have calls.
+const THREADS: usize = 512;
+
+/// How long a thread without work stays: what a burst took is given back soon.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Small stacks, as no call goes deep.
 fn runtime() -> std::io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(2).max_blocking_threads(32).thread_stack_size(1 << 20).thread_keep_alive(PATIENCE);
+    builder.worker_threads(2).max_blocking_threads(THREADS).thread_stack_size(1 << 20).thread_keep_alive(IDLE);
     builder.enable_all().build()
 }
 
@@ -82,7 +89,7 @@ impl House {
 
         if let Some(pages) = pages {
             let ready = engine.clone();
-            let router = health::router(Arc::new(move || ready.ready()), metrics.clone());
+            let router = health::router(Arc::new(move || readiness(&ready)), metrics.clone());
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
@@ -126,6 +133,13 @@ async fn until(mut stopped: Stopped) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+/// Whether calls can be answered; where they can, the pools that are refused beside those that serve.
+fn readiness(engine: &Engine) -> std::result::Result<Vec<String>, String> {
+    engine.ready()?;
+    let reason = |pool: PoolStatus| Some(format!("pool '{}' is not served: {}", pool.config.name, pool.room.err()?));
+    Ok(engine.pools().into_iter().filter_map(reason).collect())
+}
+
 async fn listen(address: &str) -> Result<tokio::net::TcpListener> {
     health::listen(address).await.map_err(Error::step(format!("listen at {address}")))
 }
@@ -161,6 +175,51 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "fake")]
+    #[test]
+    fn a_pool_refused_beside_others_is_named_though_ready() {
+        use std::path::Path;
+
+        use crate::config::{Overcommit, PoolConfig, Reserve};
+        use crate::host::fake::Fake;
+        use crate::model::{Backend, Bytes, PoolName};
+
+        let config = |name: &str| PoolConfig {
+            name: PoolName::parse(name).unwrap(),
+            path: Path::new("/").join(name),
+            backend: Backend::Loop,
+            require_mount_point: false,
+            reserve: Reserve::Share(500),
+            overcommit: Overcommit::Unlimited,
+        };
+        let machine = Fake::new(Bytes::gib(100)).machine();
+        let engine = Engine::new(machine.clone(), vec![config("a"), config("b")]);
+        assert_eq!(readiness(&engine), Err("volumes are being recovered".to_owned()));
+        engine.recover();
+        assert!(readiness(&engine).unwrap_err().starts_with("no pool is served: "));
+        machine.files.create_dir(Path::new("/a")).unwrap();
+        engine.tend();
+        assert_eq!(readiness(&engine), Ok(vec!["pool 'b' is not served: /b does not exist".to_owned()]));
+        machine.files.create_dir(Path::new("/b")).unwrap();
+        engine.tend();
+        assert_eq!(readiness(&engine), Ok(vec![]));
+    }
+
+    #[test]
+    fn hundreds_of_long_calls_keep_no_other_waiting() {
+        let runtime = runtime().unwrap();
+        let gate = Arc::new(std::sync::RwLock::new(()));
+        let shut = gate.write().unwrap();
+        for _ in 0..300 {
+            let gate = gate.clone();
+            runtime.spawn_blocking(move || drop(gate.read()));
+        }
+        let probe = runtime.spawn_blocking(|| "ready");
+        let answer = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), probe).await });
+        drop(shut);
+        assert_eq!(answer.expect("the probe waited").unwrap(), "ready");
+    }
 
     #[test]
     fn a_group_has_a_name_or_a_number() {

@@ -5,6 +5,9 @@ use crate::model::{Backend, Bytes, FsKind, PoolName, VolumeSpec, parse_quantity}
 
 type Checked<T> = Result<T, String>;
 
+/// Whoever writes an amount below this, other than 0, forgot a percent sign or a unit.
+const LEAST_RESERVE: Bytes = Bytes::mib(1);
+
 /// The value of a key, or one fault more.
 pub(super) fn keep<T>(faults: &mut Vec<Fault>, key: &str, checked: Checked<T>) -> Option<T> {
     checked.map_err(|reason| faults.push(Fault::new(key, reason))).ok()
@@ -56,8 +59,11 @@ pub(super) fn reserve(text: &str) -> Checked<Reserve> {
             .map(Reserve::Share)
             .ok_or_else(|| format!("'{text}' is not a share: write 0% to 100%, with at most two decimals"));
     }
-    let amount = parse_quantity(text).map(Reserve::Amount);
-    amount.map_err(|error| format!("{error}; a share needs a percent sign, such as 5%"))
+    let amount = parse_quantity(text).map_err(|error| format!("{error}; a share needs a percent sign, such as 5%"))?;
+    if amount != Bytes::ZERO && amount < LEAST_RESERVE {
+        return Err(format!("'{text}' reserves next to nothing: write 5% or 10Gi"));
+    }
+    Ok(Reserve::Amount(amount))
 }
 
 pub(super) fn overcommit(text: &str) -> Checked<Overcommit> {
@@ -119,6 +125,7 @@ mod tests {
             ("2.5 %", Reserve::Share(250)),
             ("0.05%", Reserve::Share(5)),
             ("10Gi", Reserve::Amount(Bytes::gib(10))),
+            ("1Mi", Reserve::Amount(Bytes::mib(1))),
             ("0", Reserve::Amount(Bytes::ZERO)),
         ];
         for (text, expected) in good {
@@ -127,6 +134,9 @@ mod tests {
         for text in ["101%", "100.01%", "-5%", "5.123%", "%", ".5%", "5.%", "1e1%", "99999999999%", "much", "", "-1Gi"]
         {
             assert!(reserve(text).is_err(), "{text}");
+        }
+        for text in ["5", "100", "1048575", "10Ki"] {
+            assert_eq!(reserve(text), Err(format!("'{text}' reserves next to nothing: write 5% or 10Gi")));
         }
     }
 

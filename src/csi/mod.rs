@@ -2,7 +2,7 @@
 //!
 //! A request comes in by `identity`, `controller`, `node` or `admin`, is understood by the pure functions of
 //! `convert`, and is done by one call of the engine, on a thread of its own (`call`). What was refused becomes a
-//! gRPC code in one place (`status`).
+//! gRPC code in one place (`status`). An answer that none of them gave is marked like theirs (`stray`).
 
 mod admin;
 mod call;
@@ -14,6 +14,7 @@ mod node;
 pub mod parameters;
 pub mod size;
 mod status;
+mod stray;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::rpc::csi::controller_server::ControllerServer;
 use crate::rpc::csi::identity_server::IdentityServer;
 use crate::rpc::csi::node_server::NodeServer;
 use convert::Here;
+use stray::Strays;
 
 /// What kind of fault a refused request has: the two codes that a resizer or a kubelet takes as final.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,9 +74,11 @@ impl Door {
 
 /// Everything that is served on the socket: CSI, and `ullage.v1.Admin`.
 pub fn routes(door: Arc<Door>) -> Routes {
+    let strays = Strays(door.metrics.clone());
     let service = Service(door);
-    Routes::new(IdentityServer::new(service.clone()))
+    let routes = Routes::new(IdentityServer::new(service.clone()))
         .add_service(ControllerServer::new(service.clone()))
         .add_service(NodeServer::new(service.clone()))
-        .add_service(AdminServer::new(service))
+        .add_service(AdminServer::new(service));
+    routes.into_axum_router().layer(strays).into()
 }

@@ -14,7 +14,7 @@ impl Engine {
     /// The room in a pool for volumes of a sort. A pool that is not served has none.
     pub fn capacity(&self, pool: &PoolName, sparse: bool) -> Result<Capacity> {
         let pool = self.pool(pool)?;
-        let Ok(served) = pool.served() else {
+        let Ok(served) = pool.still_there(&self.machine).and_then(|()| pool.served()) else {
             return Ok(Capacity { available: Bytes::ZERO, maximum: Bytes::ZERO });
         };
         let room = pool.room(&self.machine)?;

@@ -1,5 +1,7 @@
 use std::time::SystemTime;
 
+use tracing::info_span;
+
 use super::pool::Pool;
 use super::{Engine, Error, Result, SizeRange};
 use crate::model::{Owner, VolumeId, VolumeSpec};
@@ -59,16 +61,12 @@ impl Engine {
             if let Err(error) = self.discard(pool, id).and_then(|()| Ok(pool.empty_trash(&self.machine)?)) {
                 tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
             }
-            match error {
-                Error::Backend(error) if error.is_no_space() => {
-                    Error::RanFull { pool: pool.name().clone(), asked: spec.size }
-                }
-                error => error,
-            }
+            if error.is_no_space() { pool.ran_full(&self.machine, spec.size) } else { error }
         })
     }
 
     fn provision(&self, dir: &VolumeDir, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+        let _step = info_span!("provision").entered();
         let files = &*self.machine.files;
         let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
         files.create_dir(dir.path())?;
@@ -76,6 +74,7 @@ impl Engine {
         self.backend.provision(dir, &record)?;
         record.phase = Phase::Ready;
         record.save(files, dir)?;
+        tracing::debug!(size = %spec.size, content = %spec.content, "made");
         Ok(record)
     }
 }

@@ -18,14 +18,17 @@ impl Engine {
                 out_of_reach => Err(out_of_reach),
             };
         };
-        if self.backend.stays_attached(&found.dir)? {
+        if self.backend.is_attached(&found.dir)? {
             let presence = self.backend.presence(&found.dir, id, &self.machine.mounts.list()?)?;
             let mut places: Vec<_> = presence.mounts.into_iter().map(|mount| mount.target).collect();
-            if places.is_empty() {
-                // Another mount namespace has it, or a process the bare device.
+            // Where no path has it: another mount namespace, a process that has the device open, or a moment's look.
+            if places.is_empty() && self.backend.stays_attached(&found.dir)? {
                 places.extend(presence.device.map(|device| device.path()));
+                return Err(Error::InUse { id: id.clone(), places });
             }
-            return Err(Error::InUse { id: id.clone(), places });
+            if !places.is_empty() {
+                return Err(Error::InUse { id: id.clone(), places });
+            }
         }
         self.discard(found.pool, id)?;
         found.pool.ledger.forget(id);

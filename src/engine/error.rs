@@ -33,8 +33,10 @@ pub enum Error {
     Full { pool: PoolName, asked: Bytes, available: Bytes, free: Bytes, reserve: Bytes, pending: Bytes },
     #[error("pool '{pool}' is full: {asked} asked for, {promised} of at most {bound} promised to sparse volumes")]
     Overcommitted { pool: PoolName, asked: Bytes, promised: Bytes, bound: Bytes },
-    #[error("pool '{pool}' ran full while {asked} were taken: others write there too")]
-    RanFull { pool: PoolName, asked: Bytes },
+    #[error(
+        "pool '{pool}' ran full while {asked} were taken: others write there too ({free} free now, {reserve} reserve)"
+    )]
+    RanFull { pool: PoolName, asked: Bytes, free: Bytes, reserve: Bytes },
     #[error("{asked} asked for, and the longest file in pool '{pool}' is {longest}")]
     TooLong { pool: PoolName, asked: Bytes, longest: Bytes },
     #[error("the volume cannot grow: {0}")]
@@ -100,10 +102,20 @@ impl Error {
         }
     }
 
+    /// Whether a filesystem had no room, wherever that was met.
+    pub(super) fn is_no_space(&self) -> bool {
+        match self {
+            Self::Backend(error) => error.is_no_space(),
+            Self::Host(error) | Self::Store(store::Error::Host(error)) => error.is_no_space(),
+            _ => false,
+        }
+    }
+
     /// A `Full` of any sort, met while growing: the size is refused, on this node and every other.
     pub(super) fn when_growing(self) -> Self {
-        match self.kind() {
-            Kind::Full => Self::CannotGrow(Box::new(self)),
+        match (self.kind(), &self) {
+            (_, Self::NotServed { .. }) => self,
+            (Kind::Full, _) => Self::CannotGrow(Box::new(self)),
             _ => self,
         }
     }
@@ -117,7 +129,12 @@ fn kind_of(error: &backend::Error) -> Kind {
         Backend::HeldByOthers { .. }
         | Backend::ForeignMount { .. }
         | Backend::Busy { .. }
-        | Backend::GrowthNotPermitted => Kind::NotNow,
-        Backend::ImageMissing { .. } | Backend::ImageTruncated { .. } | Backend::Host(_) => Kind::Failed,
+        | Backend::GrowthNotPermitted
+        | Backend::GrowthReadOnly => Kind::NotNow,
+        Backend::DiscardReserved => Kind::Invalid,
+        Backend::ImageMissing { .. }
+        | Backend::ImageTruncated { .. }
+        | Backend::DeviceTooLarge { .. }
+        | Backend::Host(_) => Kind::Failed,
     }
 }

@@ -1,8 +1,11 @@
 use std::fmt;
 use std::path::Path;
 
+use tracing::info_span;
+
 use super::{Engine, Error, Found, Result};
 use crate::model::{Bytes, VolumeId};
+use crate::store::Record;
 
 /// The sizes that satisfy a caller (`CapacityRange` of CSI).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,20 +56,33 @@ impl Engine {
         } else if !found.record.growth_is_pending() {
             return Ok(size);
         }
+        let _step = info_span!("follow").entered();
         let growth = self.backend.follow(&found.dir, &found.record, path.as_deref())?;
         self.grown(&mut found, growth)?;
         Ok(found.record.spec.size)
     }
 
     fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
+        let _step = info_span!("enlarge").entered();
         let (pool, record) = (found.pool, &mut found.record);
         let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
-        self.backend.enlarge(&found.dir, record, size).map_err(|error| match error.is_no_space() {
-            true => Error::RanFull { pool: pool.name().clone(), asked: size }.when_growing(),
-            false => error.into(),
-        })?;
-        admission.keep();
+        let full = |error: Error| match error.is_no_space() {
+            true => pool.ran_full(&self.machine, size).when_growing(),
+            false => error,
+        };
+        self.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
+        let before = record.clone();
         record.spec.size = size;
-        self.save(found)
+        if let Err(error) = self.save(found) {
+            // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
+            let written = Record::load(&*self.machine.files, &found.dir)?;
+            match written.as_ref() == Some(&before) {
+                true => self.backend.shrink_back(&found.dir, &before)?,
+                false => admission.keep(),
+            }
+            return Err(full(error));
+        }
+        admission.keep();
+        Ok(())
     }
 }

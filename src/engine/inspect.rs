@@ -39,9 +39,10 @@ impl Engine {
     pub fn list(&self, after: Option<&VolumeId>, limit: usize) -> Result<(Vec<Record>, bool)> {
         let mut ids = Vec::new();
         for pool in self.served_pools() {
-            ids.extend(
-                self.machine.files.list(&pool.dir.volumes())?.iter().filter_map(|name| VolumeId::parse(name).ok()),
-            );
+            match self.machine.files.list(&pool.dir.volumes()) {
+                Ok(names) => ids.extend(names.iter().filter_map(|name| VolumeId::parse(name).ok())),
+                Err(error) => tracing::warn!(pool = %pool.name(), %error, "its volumes are left out of the list"),
+            }
         }
         ids.sort();
         let mut records = Vec::new();
@@ -51,10 +52,8 @@ impl Engine {
             }
             match self.existing(id) {
                 Ok(found) => records.push(found.record),
-                Err(
-                    Error::NoVolume(_) | Error::NoVolumeHere { .. } | Error::Unreadable { .. } | Error::Unfinished(_),
-                ) => {}
-                Err(error) => return Err(error),
+                Err(Error::NoVolume(_) | Error::Unreadable { .. } | Error::Unfinished(_)) => {}
+                Err(error) => tracing::warn!(volume = %id, %error, "left out of the list"),
             }
         }
         Ok((records, false))

@@ -16,7 +16,7 @@ pub(super) struct Ledger(Mutex<Promises>);
 struct Promises {
     /// Sizes of the volumes, and whether they are sparse.
     volumes: HashMap<VolumeId, (Bytes, bool)>,
-    /// Images that are about to take blocks, and how many they will have then.
+    /// Images that are about to take blocks, or have lost some, and how many they will have then.
     pending: HashMap<VolumeId, (PathBuf, Bytes)>,
 }
 
@@ -64,7 +64,25 @@ impl Ledger {
     }
 
     pub(super) fn forget(&self, id: &VolumeId) {
-        self.promises().volumes.remove(id);
+        let mut promises = self.promises();
+        promises.volumes.remove(id);
+        promises.pending.remove(id);
+    }
+
+    /// Reserved volumes, and what each was promised.
+    pub(super) fn reserved(&self) -> Vec<(VolumeId, Bytes)> {
+        let promises = self.promises();
+        let reserved = promises.volumes.iter().filter(|(_, (_, sparse))| !sparse);
+        reserved.map(|(id, (size, _))| (id.clone(), *size)).collect()
+    }
+
+    /// Whether an image has lost blocks that it was promised: those are nobody else's.
+    pub(super) fn set_lacking(&self, id: &VolumeId, image: PathBuf, size: Option<Bytes>) {
+        let mut promises = self.promises();
+        match size {
+            Some(size) => promises.pending.insert(id.clone(), (image, size)),
+            None => promises.pending.remove(id),
+        };
     }
 
     pub(super) fn clear(&self) {

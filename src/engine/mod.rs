@@ -12,6 +12,7 @@ mod expand;
 mod inspect;
 mod ledger;
 mod locks;
+mod opening;
 mod pool;
 mod publish;
 mod recover;
@@ -99,18 +100,48 @@ impl Engine {
 
     /// Looks a volume up in the pools that are served. One small file is read for each.
     fn find(&self, id: &VolumeId) -> Result<Option<Found<'_>>> {
+        let (mut found, mut sick): (Option<Found>, _) = (None, None);
         for pool in self.served_pools() {
-            let dir = pool.dir.volume(id);
-            match Record::load(&*self.machine.files, &dir) {
-                Ok(Some(record)) => return Ok(Some(Found { pool, dir, record })),
-                Ok(None) => {}
-                Err(store::Error::Unreadable { reason, .. }) => {
+            match self.find_in(pool, id) {
+                Ok(Some(second)) if found.is_some() => {
+                    let pools = [found.map(|first| first.pool), Some(second.pool)];
+                    let names: Vec<_> = pools.into_iter().flatten().map(|pool| pool.name().as_str()).collect();
+                    let reason = format!("it lies in more than one pool: {}", names.join(", "));
                     return Err(Error::Unreadable { id: id.clone(), reason });
                 }
-                Err(error) => return Err(error.into()),
+                Ok(None) => {}
+                Ok(some) => found = some,
+                Err(error @ Error::Unreadable { .. }) => return Err(error),
+                // It may lie in another pool, and then this one is not the matter.
+                Err(error) => sick = Some(error),
             }
         }
-        Ok(None)
+        match (found, sick) {
+            (None, Some(error)) => Err(error),
+            (found, _) => Ok(found),
+        }
+    }
+
+    fn find_in<'a>(&self, pool: &'a Pool, id: &VolumeId) -> Result<Option<Found<'a>>> {
+        let dir = pool.dir.volume(id);
+        let unreadable = |reason| Error::Unreadable { id: id.clone(), reason };
+        match Record::load(&*self.machine.files, &dir) {
+            Ok(Some(record)) => Ok(Some(Found { pool, dir, record })),
+            Ok(None) => self.remains(&dir)?.map_or(Ok(None), |reason| Err(unreadable(reason))),
+            Err(store::Error::Unreadable { reason, .. }) => Err(unreadable(reason)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is in a volume's directory though there is no record. A call that was killed before it wrote one leaves an
+    /// empty directory; anything else is somebody's.
+    fn remains(&self, dir: &VolumeDir) -> Result<Option<String>> {
+        if self.machine.files.stat(dir.path())?.is_none() {
+            return Ok(None);
+        }
+        let names = self.machine.files.list(dir.path())?;
+        let strange = names.iter().find(|name| *name != "volume.yaml.new");
+        Ok(strange.map(|name| format!("there is no record, and there is '{name}'")))
     }
 
     /// A volume that must be there, and finished.
@@ -125,8 +156,8 @@ impl Engine {
     /// Not to be found: it does not exist, unless it may lie in a pool that is out of reach.
     fn missing(&self, id: &VolumeId) -> Error {
         for pool in &self.pools {
-            if let Err(reason) = &*pool.state() {
-                return Error::NoVolumeHere { id: id.clone(), pool: pool.name().clone(), reason: reason.clone() };
+            if let Err(Error::NotServed { pool, reason }) = pool.still_there(&self.machine) {
+                return Error::NoVolumeHere { id: id.clone(), pool, reason };
             }
         }
         Error::NoVolume(id.clone())

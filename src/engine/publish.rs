@@ -52,9 +52,8 @@ impl Engine {
     /// Unmounts and detaches a volume (`NodeUnstageVolume`).
     pub fn unstage(&self, id: &VolumeId, staging: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
-        self.leave(id, staging, |found| {
-            self.backend.unstage(id, found.map(|found| &found.dir), Staging(staging)).map_err(Error::from)
-        })
+        let found = self.leaving(id, staging)?;
+        Ok(self.backend.unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?)
     }
 
     /// Shows a staged volume at a target path (`NodePublishVolume`).
@@ -65,8 +64,8 @@ impl Engine {
         let staging = Staging(&request.staging);
         if request.exclusive {
             let source = staging.source(found.record.spec.content);
-            let allowed = [source.as_path(), &request.target];
-            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, &allowed)?;
+            let known = [source.as_path(), &request.target];
+            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, known)?;
             if !places.is_empty() {
                 return Err(Error::InUse { id: id.clone(), places });
             }
@@ -77,9 +76,8 @@ impl Engine {
     /// Takes a volume off a target path, and the path away (`NodeUnpublishVolume`).
     pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
-        self.leave(id, target, |found| {
-            self.backend.unpublish(id, found.map(|found| &found.dir), target).map_err(Error::from)
-        })
+        self.leaving(id, target)?;
+        Ok(self.backend.unpublish(id, target)?)
     }
 
     /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).
@@ -88,17 +86,14 @@ impl Engine {
         Ok((self.backend.usage(&found.dir, id, path)?, found.record.spec.size))
     }
 
-    /// A pod must be able to go though its volume's pool does not answer: then the kernel's word on what is mounted is
-    /// enough, and the caller hears `NoVolume` only when there is nothing of the volume at the path.
-    fn leave(&self, id: &VolumeId, path: &Path, leave: impl FnOnce(Option<&Found>) -> Result<()>) -> Result<()> {
+    /// The volume that shall leave a path. A pod must be able to go though its volume's pool is out of reach or its record
+    /// cannot be read: then the kernel's word on what is mounted is enough. Only of a volume that does not exist, and is
+    /// not at the path, the caller hears so.
+    fn leaving(&self, id: &VolumeId, path: &Path) -> Result<Option<Found<'_>>> {
         match self.existing(id) {
-            Ok(found) => leave(Some(&found)),
-            Err(error) => {
-                if !self.backend.is_at(id, path)? {
-                    return Err(error);
-                }
-                leave(None)
-            }
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NoVolume(_)) if !self.backend.is_occupied(path)? => Err(Error::NoVolume(id.clone())),
+            Err(_) => Ok(None),
         }
     }
 }

@@ -2,7 +2,6 @@ use std::sync::atomic::Ordering;
 
 use super::pool::Pool;
 use super::{Engine, Error, Result, SetAside};
-use crate::host::MountEntry;
 use crate::model::{Content, VolumeId};
 use crate::store::{self, Phase, Record};
 
@@ -16,14 +15,40 @@ impl Engine {
         self.recovered.store(true, Ordering::Release);
     }
 
-    /// What is done behind the calls, again and again: pools that were not served are tried, and the trash is emptied.
+    /// What is done behind the calls, again and again: pools that were not served are tried, those that are served are
+    /// looked at, and the trash is emptied.
     pub fn tend(&self) {
         for pool in &self.pools {
-            if !pool.is_served() {
-                self.open(pool);
-            } else if let Err(error) = pool.empty_trash(&self.machine) {
-                tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
+            match pool.is_served().then(|| pool.still_there(&self.machine)) {
+                None => self.open(pool),
+                Some(Ok(())) => self.tend_served(pool),
+                Some(Err(error)) => {
+                    tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
+                    pool.serve(Err(match error {
+                        Error::NotServed { reason, .. } => reason,
+                        error => error.to_string(),
+                    }));
+                }
             }
+        }
+    }
+
+    fn tend_served(&self, pool: &Pool) {
+        pool.prove_again(&self.machine, &self.backend);
+        self.reserve_again(pool);
+        if let Err(error) = pool.empty_trash(&self.machine) {
+            tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
+        }
+    }
+
+    /// A discard inside a reserved volume gives its blocks back to the pool. They are taken again before somebody else
+    /// does; where that fails, they count as promised.
+    fn reserve_again(&self, pool: &Pool) {
+        for (id, size) in pool.ledger.reserved() {
+            let Ok(_lock) = self.locks.lock(&id) else { continue }; // looked at the next time
+            let dir = pool.dir.volume(&id);
+            let lacking = matches!(self.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
+            pool.ledger.set_lacking(&id, dir.image(), lacking);
         }
     }
 
@@ -54,29 +79,32 @@ impl Engine {
     fn recover_pool(&self, pool: &Pool) -> Result<()> {
         pool.ledger.clear();
         self.set_aside.write().expect("no holder panics").retain(|aside| !aside.path.starts_with(pool.dir.path()));
-        let mounts = self.machine.mounts.list()?;
         for name in self.machine.files.list(&pool.dir.volumes())? {
-            if let Err(error) = self.recover_volume(pool, &name, &mounts) {
-                let path = pool.dir.volumes().join(&name);
-                tracing::error!(path = %path.display(), %error, "set aside, and nothing is done to it");
-                let aside = SetAside { path, reason: error.to_string() };
-                self.set_aside.write().expect("no holder panics").push(aside);
+            match self.recover_volume(pool, &name) {
+                Ok(()) => {}
+                // A call that began before the pool was lost: it must not be undone under its hands.
+                Err(error @ Error::Busy(_)) => return Err(error),
+                Err(error) => {
+                    let path = pool.dir.volumes().join(&name);
+                    tracing::error!(path = %path.display(), %error, "set aside, and nothing is done to it");
+                    let aside = SetAside { path, reason: error.to_string() };
+                    self.set_aside.write().expect("no holder panics").push(aside);
+                }
             }
         }
         Ok(())
     }
 
-    fn recover_volume(&self, pool: &Pool, name: &str, mounts: &[MountEntry]) -> Result<()> {
+    fn recover_volume(&self, pool: &Pool, name: &str) -> Result<()> {
         let path = pool.dir.volumes().join(name);
         let unreadable = |reason: &str| store::Error::Unreadable { file: path.clone(), reason: reason.to_owned() };
         let id = VolumeId::parse(name).map_err(|error| unreadable(&error.to_string()))?;
+        let _lock = self.locks.lock(&id)?;
         let dir = pool.dir.volume(&id);
         let Some(record) = Record::load(&*self.machine.files, &dir)? else {
-            // The record is written first: a call that was killed before leaves an empty directory.
-            let names = self.machine.files.list(dir.path())?;
-            return match names.iter().find(|name| *name != "volume.yaml.new") {
+            return match self.remains(&dir)? {
                 None => self.discard(pool, &id),
-                Some(name) => Err(unreadable(&format!("there is no record, and there is '{name}'")).into()),
+                Some(reason) => Err(unreadable(&reason).into()),
             };
         };
         match record.phase {
@@ -86,19 +114,19 @@ impl Engine {
             }
             Phase::Ready => {
                 pool.ledger.record(&id, record.spec.size, record.spec.sparse);
-                self.recover_ready(&dir, &record, mounts)
+                self.recover_ready(&dir, &record)
             }
         }
     }
 
     /// A fault of a volume is a matter of its health, not of the start.
-    fn recover_ready(&self, dir: &store::VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<()> {
+    fn recover_ready(&self, dir: &store::VolumeDir, record: &Record) -> Result<()> {
         if let Err(error) = self.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");
             return Ok(());
         }
         if record.spec.content == Content::Block {
-            self.backend.detach_orphan(dir, &record.id, mounts).map_err(Error::from)?;
+            self.backend.detach_orphan(dir, &record.id).map_err(Error::from)?;
         }
         Ok(())
     }

@@ -26,6 +26,12 @@ pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[
     }
 }
 
+/// What a program says of itself, on either output.
+pub(super) fn output(program: &'static str, options: &[&str]) -> Option<String> {
+    let output = Command::new(find(program)?).args(options).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
 /// Where a program is: these are the superuser's, whose directories are not on everybody's path.
 fn find(program: &str) -> Option<PathBuf> {
     let places = std::env::var_os("PATH").unwrap_or_default();

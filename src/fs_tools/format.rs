@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Error;
-use super::command::run;
+use super::command::{output, run};
 
 /// Makes an ext4 in an image file that was just made, so that every byte of it reads as zero.
 ///
@@ -13,10 +13,19 @@ use super::command::run;
 ///   tables after the first mount, by punching holes into a reserved image.
 pub fn ext4(image: &Path) -> Result<(), Error> {
     match mke2fs(image, "nodiscard,lazy_journal_init=1,assume_storage_prezeroed=1") {
-        // Before 1.47 it does not know the last option, and says so before it touches the file.
-        Err(Error::Failed { .. }) => mke2fs(image, "nodiscard,lazy_journal_init=1,lazy_itable_init=1"),
+        Err(error) if !error.is_no_space() && !knows_prezeroed() => {
+            mke2fs(image, "nodiscard,lazy_journal_init=1,lazy_itable_init=1")
+        }
         done => done,
     }
+}
+
+/// Before 1.47 it does not know `assume_storage_prezeroed`, and says so before it touches the file.
+fn knows_prezeroed() -> bool {
+    let version = output("mkfs.ext4", &["-V"]).unwrap_or_default();
+    let number = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let mut parts = number.unwrap_or_default().split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    (parts.next(), parts.next()) >= (Some(1), Some(47))
 }
 
 fn mke2fs(image: &Path, extended: &str) -> Result<(), Error> {

@@ -34,8 +34,9 @@ pub trait LoopDevices: Send + Sync {
     /// Makes the device as large as its image now is (`LOOP_SET_CAPACITY`).
     fn set_capacity(&self, device: LoopDevice) -> Result<()>;
 
-    /// Detaches (`LOOP_CLR_FD`), then asks the kernel: `false` where somebody still has it open and it goes when they close.
-    fn detach(&self, device: LoopDevice) -> Result<bool>;
+    /// Detaches (`LOOP_CLR_FD`) a device that still has this image, then asks the kernel: `false` where somebody still has
+    /// it open and it goes when they close.
+    fn detach(&self, device: LoopDevice, image: FileId) -> Result<bool>;
 }
 
 /// The number N of `/dev/loopN`.

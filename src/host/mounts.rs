@@ -39,7 +39,7 @@ pub trait Mounts: Send + Sync {
 
 /// A filesystem that is open, and mounted nowhere. Dropped, it is closed.
 pub trait Detached: Send {
-    /// Sets owner and mode of the root directory.
+    /// Sets owner and mode of the root directory, synced to the device.
     fn set_owner(&self, owner: Owner) -> Result<()>;
 
     /// As [`Mounts::grow`].

@@ -15,8 +15,8 @@ use tokio::task::spawn_blocking;
 
 use super::metrics::{MEDIA_TYPE, Metrics};
 
-/// What is asked for readiness: nothing, or the reason why not. It may block.
-pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// What is asked for readiness: what is amiss all the same, each on a line, or the reason why not. It may block.
+pub type Ready = Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>;
 
 /// The three pages.
 pub fn router(ready: Ready, metrics: Arc<Metrics>) -> Router {
@@ -48,7 +48,9 @@ pub async fn serve(
 
 async fn readyz(State(ready): State<Ready>) -> Response {
     match spawn_blocking(move || ready()).await {
-        Ok(Ok(())) => "ok\n".into_response(),
+        Ok(Ok(amiss)) => {
+            ["ok".to_owned()].into_iter().chain(amiss).map(|line| line + "\n").collect::<String>().into_response()
+        }
         Ok(Err(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -85,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn says_whether_it_is_ready_and_stops_when_told() {
-        let (tell, ready) = std::sync::mpsc::channel::<Result<(), String>>();
+        let (tell, ready) = std::sync::mpsc::channel::<Result<Vec<String>, String>>();
         let ready = std::sync::Mutex::new(ready);
         let ready: Ready = Arc::new(move || ready.lock().unwrap().recv().unwrap());
         let metrics = Arc::new(Metrics::new(Arc::new(Snapshot::default)));
@@ -98,8 +100,11 @@ mod tests {
         tell.send(Err("no pool can be served".to_owned())).unwrap();
         let answer = get(address, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.0 503") && answer.ends_with("\r\n\r\nno pool can be served\n"), "{answer}");
-        tell.send(Ok(())).unwrap();
-        assert!(get(address, "/readyz").await.starts_with("HTTP/1.0 200"));
+        for (amiss, body) in [(vec![], "ok\n"), (vec!["pool 'b': gone".to_owned()], "ok\npool 'b': gone\n")] {
+            tell.send(Ok(amiss)).unwrap();
+            let answer = get(address, "/readyz").await;
+            assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+        }
         let answer = get(address, "/metrics").await;
         assert!(answer.contains(MEDIA_TYPE) && answer.ends_with("# EOF\n"), "{answer}");
 

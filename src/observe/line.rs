@@ -82,7 +82,7 @@ fn stamp(time: OffsetDateTime, format: StaticFormatDescription) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => {
-            let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
+            let plain = |c: char| c != ' ' && !is_treacherous(c) && !matches!(c, '"' | '=' | '\\');
             if !text.is_empty() && text.chars().all(plain) { text.clone() } else { format!("{text:?}") }
         }
         other => other.to_string(),
@@ -91,8 +91,14 @@ fn shown(value: &Value) -> String {
 
 /// A message that cannot break the line or the terminal.
 fn one_line(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    if text.contains(char::is_control) { text.chars().map(escaped).collect() } else { text.to_owned() }
+    let escaped = |c: char| if is_treacherous(c) { c.escape_default().to_string() } else { c.to_string() };
+    if text.contains(is_treacherous) { text.chars().map(escaped).collect() } else { text.to_owned() }
+}
+
+/// Whether a character ends a line somewhere, moves the cursor, or is not seen and turns what is.
+fn is_treacherous(c: char) -> bool {
+    let unseen = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || (c.is_whitespace() && c != ' ') || unseen
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The log: lines on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
@@ -25,11 +27,24 @@ struct Lines<W> {
 /// Whose events and spans are ours; of everybody else's only warnings are heard.
 const OURS: &str = "ullage";
 
-/// Sets up the log of this process on standard error. Once, before the first line.
+/// Sets up the log of this process on standard error, and writes panics there. Once, before the first line.
 pub fn init(level: Level, format: Format) -> Result<(), Error> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let subscriber = Registry::default().with(layer(level, format, colour, io::stderr()));
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)?;
+    // The standard library's own words are several lines of no format, which belong to no call.
+    panic::set_hook(Box::new(panicked));
+    Ok(())
+}
+
+/// Writes the line of a panic. It is called where the panic is, so within the spans of the call.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let location = info.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture(); // only where RUST_BACKTRACE asks for it
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(said, location, backtrace, "a fault of the program: panicked");
 }
 
 /// The log as a layer, on any writer. Each line is one write.
@@ -150,6 +165,54 @@ mod tests {
         assert!(lines[4].starts_with("ERROR failed method=CreateVolume code=Internal seconds="), "{}", lines[4]);
         assert!(lines[4].ends_with(&format!(" reason=\"no room\" trace={id}")), "{}", lines[4]);
         assert_eq!(lines[5..], ["INFO  outside"]);
+    }
+
+    #[test]
+    fn a_panic_is_one_line_of_its_call() {
+        // The hook is that of the whole process: whatever else fails meanwhile says so as ever.
+        let (here, before) = (std::thread::current().id(), Arc::new(panic::take_hook()));
+        let others = before.clone();
+        panic::set_hook(Box::new(move |info| match std::thread::current().id() == here {
+            true => panicked(info),
+            false => others(info),
+        }));
+        let mut id = String::new();
+        let lines = lines("0", Format::Text, || {
+            let call = Call::begin("A");
+            id = call.id().to_owned();
+            let fault = || panic!("two\n{}", "lines");
+            call.run(|| info_span!("step").in_scope(|| panic::catch_unwind(fault))).unwrap_err();
+        });
+        panic::set_hook(Box::new(move |info| before(info)));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let start = "ERROR a fault of the program: panicked method=A said=\"two\\nlines\" location=src/observe/log.rs:";
+        assert!(lines[0].starts_with(start) && lines[0].ends_with(&format!(" trace={id}.1")), "{}", lines[0]);
+    }
+
+    #[test]
+    fn what_a_caller_names_forges_no_line() {
+        let names =
+            ["db\nERROR forged trace=0", "\r\u{1b}[2J\u{7}", "a\u{2028}b\u{85}c", "\u{202e}dlo", "x trace=1\t\u{0}"];
+        for format in [Format::Text, Format::Nice] {
+            for name in names {
+                let lines = lines("info", format, || {
+                    let call = Call::begin("DeleteVolume");
+                    call.about(name);
+                    call.finish("NotFound", Some(&format!("volume '{name}' does not exist")));
+                    call.run(|| info!(volume = %name, "deleted {}", name.replace('=', ":")));
+                });
+                assert_eq!(lines.len(), 2, "{lines:?}");
+                for line in lines {
+                    let harmless = |c: char| c == ' ' || (!c.is_whitespace() && !c.is_control() && c != '\u{202e}');
+                    assert!(line.chars().all(harmless), "{line:?}");
+                    assert_eq!(
+                        line.split('"').step_by(2).filter(|part| part.contains(" trace=")).count(),
+                        1,
+                        "{line:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

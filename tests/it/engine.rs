@@ -39,7 +39,10 @@ fn a_pool_that_others_fill_meanwhile_leaves_no_file() {
     let before = world.fake.paths();
     world.fake.fail_next("fallocate", Errno::ENOSPC);
     let error = world.create(&Volume::xfs("db")).unwrap_err();
-    assert_eq!(error.to_string(), "pool 'default' ran full while 1Gi were taken: others write there too");
+    assert_eq!(
+        error.to_string(),
+        "pool 'default' ran full while 1Gi were taken: others write there too (99.9Gi free now, 5Gi reserve)"
+    );
     assert_eq!(error.kind(), Kind::Full);
     assert_eq!(world.fake.paths(), before);
 }
@@ -158,6 +161,21 @@ fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
     assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(2));
     assert!(!world.engine.record(&volume.id()).unwrap().growth_is_pending());
     assert_eq!(world.expand(&volume, Bytes::gib(2), Some(&volume.staging())).unwrap(), Bytes::gib(2));
+}
+
+#[test]
+fn a_growth_waits_for_a_stage_that_may_write() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    world.expand(&volume, Bytes::gib(2), None).unwrap();
+    let options = MountOptions::from_flags(&["ro"]);
+    let request = StageRequest { staging: volume.staging(), access: volume.access(), options };
+    world.engine.stage(&volume.id(), &request).unwrap();
+    assert_eq!(world.engine.health(&volume.id()).unwrap()[0].reason(), "GrowthPending");
+    world.unstage(&volume).unwrap();
+    world.stage(&volume).unwrap();
+    assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(2));
 }
 
 #[test]
@@ -301,11 +319,102 @@ fn a_pod_can_go_though_its_pool_is_out_of_reach() {
     world.restart(How::Kill);
     world.engine.recover();
     assert!(world.engine.ready().unwrap_err().contains("no pool is served: pool 'default'"));
-    assert_eq!(kind(world.engine.unpublish(&VolumeId::from_name("another"), &volume.target())), Kind::Unavailable);
+    assert_eq!(kind(world.engine.unpublish(&VolumeId::from_name("another"), &volume.target())), Kind::NotNow);
     world.unpublish(&volume).unwrap();
     world.unstage(&volume).unwrap();
     assert_eq!(world.fake.mount_targets(), Vec::<std::path::PathBuf>::new());
     assert_eq!(world.fake.attached(), 0);
+    // The answer was lost: the same again.
+    world.unpublish(&volume).unwrap();
+    world.unstage(&volume).unwrap();
+}
+
+#[test]
+fn a_pool_that_is_lost_is_noticed_by_whoever_misses_a_volume() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    lose(&world, "/pool/pool.yaml");
+    world.fake.machine().files.rename(Path::new("/pool/volumes"), Path::new("/kubelet/volumes")).unwrap();
+    assert_eq!(kind(world.delete(&volume)), Kind::Unavailable, "it is not deleted");
+    assert_eq!(kind(world.stage(&volume)), Kind::Unavailable);
+    assert_eq!(world.engine.capacity(&PoolName::parse("default").unwrap(), false).unwrap().available, Bytes::ZERO);
+    world.engine.tend();
+    assert!(world.engine.ready().unwrap_err().contains("its marker is gone"));
+}
+
+#[test]
+fn an_image_without_a_record_is_neither_made_anew_nor_deleted() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let files = world.fake.machine().files;
+    files.rename(Path::new("/pool/volumes/db/volume.yaml"), Path::new("/kubelet/record")).unwrap();
+    for error in [world.create(&volume).unwrap_err(), world.delete(&volume).unwrap_err()] {
+        assert!(error.to_string().contains("there is no record, and there is 'image'"), "{error}");
+    }
+    assert!(world.fake.filesystem(&volume.image()).is_some());
+}
+
+#[test]
+fn a_volume_in_two_pools_is_touched_in_neither() {
+    let mut world = two_pools();
+    lose(&world, "/other/pool.yaml");
+    world.engine.tend();
+    world.create(&Volume::xfs("db")).unwrap();
+    let files = world.fake.machine().files;
+    let record = files.read(Path::new("/pool/volumes/db/volume.yaml")).unwrap().unwrap();
+    files.create_dir(Path::new("/other/volumes/db")).unwrap();
+    files.write_whole(Path::new("/other/volumes/db/volume.yaml"), &record).unwrap();
+    files.create_image(Path::new("/other/volumes/db/image"), Bytes::gib(1)).unwrap();
+    files.rename(Path::new("/kubelet/lost"), Path::new("/other/pool.yaml")).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    let error = world.stage(&Volume::xfs("db")).unwrap_err();
+    assert!(error.to_string().ends_with("it lies in more than one pool: default, other"), "{error}");
+    assert_eq!(kind(world.delete(&Volume::xfs("db"))), Kind::Failed);
+}
+
+#[test]
+fn blocks_that_a_discard_gave_away_are_taken_again_and_are_nobody_elses() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let files = world.fake.machine().files;
+    let punch = || {
+        files.set_len(&volume.image(), Bytes::ZERO).unwrap();
+        files.set_len(&volume.image(), Bytes::gib(1)).unwrap();
+    };
+    punch();
+    world.engine.tend();
+    assert_eq!(files.stat(&volume.image()).unwrap().unwrap().allocated, Bytes::gib(1));
+    punch();
+    world.fake.set_capacity_of_disk(Bytes::mib(600));
+    world.engine.tend();
+    let room = world.engine.pools()[0].room.clone().unwrap();
+    assert!(room.pending > Bytes::mib(400) && room.available == Bytes::ZERO, "{room:?}");
+    world.fake.set_capacity_of_disk(Bytes::gib(100));
+    world.engine.tend();
+    assert_eq!(world.engine.pools()[0].room.clone().unwrap().pending, Bytes::ZERO);
+}
+
+#[test]
+fn a_block_device_does_not_grow_by_what_a_cut_growth_left() {
+    let world = World::new();
+    let volume = Volume::new("db", Content::Block, false);
+    world.create(&volume).unwrap();
+    world.stage(&volume).unwrap();
+    // The image has grown, the record has not, and the process cannot even take the growth back.
+    let device = world.engine.inspect(&volume.id()).unwrap().presence.device.unwrap();
+    world.fake.machine().files.set_len(&volume.image(), Bytes::gib(2)).unwrap();
+    world.stage(&volume).unwrap();
+    assert_eq!(world.fake.machine().loops.size(device).unwrap(), Bytes::gib(1));
+    assert_eq!(world.fake.machine().files.stat(&volume.image()).unwrap().unwrap().size, Bytes::gib(1));
+    // Somebody else made the device larger: nothing is cut away under it.
+    world.fake.machine().files.set_len(&volume.image(), Bytes::gib(2)).unwrap();
+    world.fake.machine().loops.set_capacity(device).unwrap();
+    assert_eq!(kind(world.stage(&volume)), Kind::Failed);
+    assert_eq!(world.fake.machine().files.stat(&volume.image()).unwrap().unwrap().size, Bytes::gib(2));
 }
 
 #[test]

@@ -164,8 +164,8 @@ fn after_a_restart_of_the_node_a_volume_is_staged_again_with_its_data() {
     for target in world.scratch.mounts().iter().rev() {
         world.scratch.machine().mounts.unmount(target).unwrap();
     }
-    for device in world.scratch.loops() {
-        world.scratch.machine().loops.detach(device).unwrap();
+    for (device, image) in world.scratch.loops() {
+        world.scratch.machine().loops.detach(device, image).unwrap();
     }
     soon("all is gone", || world.scratch.left_behind().is_empty());
     world.restart();

@@ -120,7 +120,7 @@ fn twenty_threads_attach_and_detach_and_no_device_is_lost_or_shared() {
                     if round % 2 == 0 {
                         machine.loops.keep(&held).unwrap();
                         drop(held);
-                        machine.loops.detach(device).unwrap();
+                        machine.loops.detach(device, id).unwrap();
                     } else {
                         drop(held);
                     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use ullage::host::{Attach, LoopDevice, Machine, Result, linux};
+use ullage::host::{Attach, FileId, LoopDevice, Machine, Result, linux};
 use ullage::model::{Bytes, FsKind, MountOptions, VolumeId};
 
 use crate::common::host_expectations::Bed;
@@ -51,7 +51,7 @@ impl Scratch {
     /// The mounts below it and the devices on its images that should not be there any more.
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let mounts = self.mounts().into_iter().map(|path| format!("a mount at {}", path.display()));
-        let loops = self.loops().into_iter().map(|device| format!("an image on {device}"));
+        let loops = self.loops().into_iter().map(|device| format!("an image on {}", device.0));
         mounts.chain(loops).collect()
     }
 
@@ -66,10 +66,13 @@ impl Scratch {
     }
 
     /// The devices on images in the pool.
-    pub(crate) fn loops(&self) -> Vec<LoopDevice> {
+    pub(crate) fn loops(&self) -> Vec<(LoopDevice, FileId)> {
         let pool = fs::metadata(self.pool()).unwrap().dev();
         let devices = self.machine.loops.list().unwrap().into_iter();
-        devices.filter(|(_, backing)| backing.image.device == pool).map(|(device, _)| device).collect()
+        devices
+            .filter(|(_, backing)| backing.image.device == pool)
+            .map(|(device, backing)| (device, backing.image))
+            .collect()
     }
 }
 
@@ -92,8 +95,8 @@ impl Drop for Scratch {
         for target in self.mounts().into_iter().rev() {
             patiently(&target, || self.machine.mounts.unmount(&target));
         }
-        for device in self.loops() {
-            patiently(&device.path(), || self.machine.loops.detach(device));
+        for (device, image) in self.loops() {
+            patiently(&device.path(), || self.machine.loops.detach(device, image));
         }
         patiently(&self.pool(), || self.machine.mounts.unmount(&self.pool()));
     }

@@ -1,5 +1,7 @@
 //! An engine over the real machine with one scratch pool, and short words for what is asked of it.
 
+mod volume;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::ops::Deref;
@@ -7,13 +9,14 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use ullage::config::{Overcommit, PoolConfig, Reserve};
-use ullage::engine::{Access, CreateRequest, Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
+use ullage::engine::{Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
 use ullage::host::{Machine, linux};
-use ullage::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, Owner, PoolName, VolumeId, VolumeSpec};
+use ullage::model::{Backend, Bytes, FsKind, MountOptions, PoolName};
 use ullage::store::Record;
 
 use crate::common::host_expectations::{Bed, soon};
 use crate::scratch::Scratch;
+pub(crate) use volume::{BLOCK, EXT4, Volume, XFS};
 
 pub(crate) struct World {
     pub(crate) node: Node,
@@ -26,20 +29,6 @@ pub(crate) struct Node {
     pub(crate) pool: PathBuf,
     pub(crate) mounts: PathBuf,
 }
-
-/// A volume that a test asks for.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Volume {
-    pub(crate) name: String,
-    pub(crate) content: Content,
-    pub(crate) sparse: bool,
-    pub(crate) owner: Option<Owner>,
-    pub(crate) size: Bytes,
-}
-
-pub(crate) const EXT4: Content = Content::Filesystem(FsKind::Ext4);
-pub(crate) const XFS: Content = Content::Filesystem(FsKind::Xfs);
-pub(crate) const BLOCK: Content = Content::Block;
 
 impl World {
     pub(crate) fn new(fs: FsKind) -> Self {
@@ -215,51 +204,6 @@ impl Node {
     /// The size of the volume's filesystem, or of its device.
     pub(crate) fn total(&self, volume: &Volume) -> Bytes {
         self.engine.usage(&volume.id(), &self.target(volume)).unwrap().0.total
-    }
-}
-
-impl Volume {
-    /// As small as its content allows, and reserved.
-    pub(crate) fn new(name: &str, content: Content) -> Self {
-        let size = match content {
-            XFS => Bytes::mib(300),
-            EXT4 => Bytes::mib(64),
-            _ => Bytes::mib(32),
-        };
-        Self { name: name.to_owned(), content, sparse: false, owner: None, size }
-    }
-
-    pub(crate) fn sparse(name: &str, content: Content) -> Self {
-        Self { sparse: true, ..Self::new(name, content) }
-    }
-
-    pub(crate) fn sized(self, size: Bytes) -> Self {
-        Self { size, ..self }
-    }
-
-    pub(crate) fn id(&self) -> VolumeId {
-        VolumeId::from_name(&self.name)
-    }
-
-    pub(crate) fn access(&self) -> Access {
-        match self.content {
-            Content::Filesystem(fs) => Access::Mount(Some(fs)),
-            Content::Block => Access::Block,
-        }
-    }
-
-    fn request(&self) -> CreateRequest {
-        let spec = VolumeSpec {
-            name: self.name.clone(),
-            pool: PoolName::parse("default").unwrap(),
-            size: self.size,
-            content: self.content,
-            sparse: self.sparse,
-            direct_io: true,
-            owner: self.owner,
-            claim: Claim::default(),
-        };
-        CreateRequest { spec, accepted: SizeRange { at_least: self.size, at_most: None } }
     }
 }
 

@@ -97,11 +97,11 @@ impl LoopDevices for Fake {
             tag: Backing::tag_of(&options.volume),
             autoclear: true,
             direct_io: options.direct_io,
-            holders: 0,
+            holders: 1, // at once, or it would be cleared
         };
         world.loops.0.insert(number, device);
-        drop(world);
-        self.hold(LoopDevice(number))
+        let hold = Hold { fake: self.clone(), device: number, process: world.process };
+        Ok(HeldLoop::new(LoopDevice(number), hold))
     }
 
     fn hold(&self, device: LoopDevice) -> Result<HeldLoop> {
@@ -152,10 +152,12 @@ impl LoopDevices for Fake {
         Ok(())
     }
 
-    fn detach(&self, device: LoopDevice) -> Result<bool> {
+    fn detach(&self, device: LoopDevice, image: FileId) -> Result<bool> {
         let mut world = self.world();
         world.step("LOOP_CLR_FD", &device.path())?;
-        let Some(attached) = world.loops.get_mut(device.0) else { return Ok(true) };
+        let Some(attached) = world.loops.get_mut(device.0).filter(|attached| attached.image == image.inode) else {
+            return Ok(true);
+        };
         attached.autoclear = true;
         world.clear_unused_loops();
         Ok(world.loops.get(device.0).is_none())

@@ -66,8 +66,7 @@ impl LoopDevices for LinuxLoops {
     fn backing(&self, device: LoopDevice) -> Result<Option<Backing>> {
         match open(device) {
             Ok(node) => status(device, &node),
-            // No such number, or it is just being detached.
-            Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV)) => Ok(None),
+            Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -88,14 +87,22 @@ impl LoopDevices for LinuxLoops {
         loop_device::set_capacity(open(device)?).of("LOOP_SET_CAPACITY", device.path())
     }
 
-    fn detach(&self, device: LoopDevice) -> Result<bool> {
-        let Some(before) = self.backing(device)? else { return Ok(true) };
-        match loop_device::clear(open(device)?) {
+    fn detach(&self, device: LoopDevice, image: FileId) -> Result<bool> {
+        let is_still = |backing: Option<Backing>| backing.is_some_and(|backing| backing.image == image);
+        let node = match open(device) {
+            Err(error) if is_gone(&error) => return Ok(true),
+            node => node?,
+        };
+        // Asked while it is open: it cannot become another's any more.
+        if !is_still(status(device, &node)?) {
+            return Ok(true);
+        }
+        match loop_device::clear(&node) {
             Ok(()) | Err(Errno::ENXIO) => {}
             Err(errno) => return Err(Error::call("LOOP_CLR_FD", device.path(), errno)),
         }
-        // Gone, or another's by now.
-        Ok(self.backing(device)?.is_none_or(|after| after.image != before.image))
+        drop(node);
+        Ok(!is_still(self.backing(device)?))
     }
 }
 
@@ -115,6 +122,11 @@ fn try_attach(device: LoopDevice, file: &File, tag: &str, direct_io: bool) -> Re
     let held = open(device)?;
     drop(node);
     Ok(Some(HeldLoop::new(device, held)))
+}
+
+/// No such number, or it is just being detached.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV))
 }
 
 fn open(device: LoopDevice) -> Result<File> {

@@ -55,6 +55,8 @@ impl Mounts for LinuxMounts {
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         let found = match statx(path) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            // A filesystem that has shut itself down tells nothing of its root, and must be unmounted all the same.
+            Err(Errno::EIO | Errno::ESTALE | Errno::ESHUTDOWN) => return in_table(path),
             found => found.of("statx", path)?,
         };
         if !found.is_mount_root {
@@ -101,7 +103,8 @@ impl Detached for OpenFilesystem {
         let root = self.root()?;
         fchown(&root, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid))).of("fchown", &self.device)?;
         // After fchown, which clears the set-user-id bits.
-        fchmod(&root, Mode::from_bits_truncate(owner.mode)).of("fchmod", &self.device)
+        fchmod(&root, Mode::from_bits_truncate(owner.mode)).of("fchmod", &self.device)?;
+        root.sync_all().of("fsync", &self.device)
     }
 
     fn grow(&self) -> Result<()> {
@@ -154,6 +157,15 @@ fn bits(attributes: MountAttributes) -> u32 {
         | bit(no_exec, attribute::MOUNT_ATTR_NOEXEC)
         | bit(no_diratime, attribute::MOUNT_ATTR_NODIRATIME)
         | bit(no_symfollow, attribute::MOUNT_ATTR_NOSYMFOLLOW)
+}
+
+/// As [`Mounts::at`], by the mount table.
+fn in_table(path: &Path) -> Result<Option<MountAt>> {
+    let shown = path.parent().and_then(|dir| dir.canonicalize().ok()).zip(path.file_name());
+    let shown = shown.map_or_else(|| path.to_owned(), |(dir, name)| dir.join(name));
+    let found = mount_table::read()?.into_iter().rfind(|entry| entry.target == shown);
+    let is_read_only = |entry: &MountEntry| entry.read_only || entry.filesystem_read_only;
+    Ok(found.map(|entry| MountAt { device: entry.device, is_block: false, read_only: is_read_only(&entry) }))
 }
 
 /// Grows the filesystem in which an open directory lies to the size of its loop device.

@@ -1,5 +1,5 @@
 use nix::errno::Errno;
-use ullage::host::{Attach, Backing, LoopDevice};
+use ullage::host::{Attach, Backing, FileId, LoopDevice};
 use ullage::model::Bytes;
 
 use super::{Bed, Expectation, attached, id_of, options, plain_image, refused_with, soon_free};
@@ -11,6 +11,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("whoever holds a device keeps it", hold),
     ("a kept device stays until it is detached", keep),
     ("detaching a held device waits for the holder", detach_held),
+    ("a device that has become another image's is not detached", detach_another),
     ("a number without a device is free", free),
     ("a device grows with its image only when told", set_capacity),
 ];
@@ -80,7 +81,7 @@ fn keep(bed: &dyn Bed) {
     assert!(loops.is_attached(&image).unwrap());
     let backing = loops.backing(device).unwrap().unwrap();
     assert!(!backing.autoclear && backing.image == id_of(bed, &image), "{backing:?}");
-    loops.detach(device).unwrap();
+    loops.detach(device, id_of(bed, &image)).unwrap();
     soon_free(bed, &image);
 }
 
@@ -89,16 +90,26 @@ fn detach_held(bed: &dyn Bed) {
     let image = plain_image(bed, "image", Bytes::mib(1));
     let held = attached(bed, &image);
     loops.keep(&held).unwrap();
-    assert!(!loops.detach(held.device()).unwrap());
+    assert!(!loops.detach(held.device(), id_of(bed, &image)).unwrap());
     assert!(loops.is_attached(&image).unwrap());
     drop(held);
     soon_free(bed, &image);
 }
 
+fn detach_another(bed: &dyn Bed) {
+    let loops = bed.machine().loops;
+    let images = ["a", "b"].map(|name| plain_image(bed, name, Bytes::mib(1)));
+    let held = attached(bed, &images[0]);
+    assert!(loops.detach(held.device(), id_of(bed, &images[1])).unwrap(), "that image is on no device");
+    assert!(loops.is_attached(&images[0]).unwrap());
+    drop(held);
+    soon_free(bed, &images[0]);
+}
+
 fn free(bed: &dyn Bed) {
     let loops = bed.machine().loops;
     assert_eq!(loops.backing(NONE).unwrap(), None);
-    assert!(loops.detach(NONE).unwrap());
+    assert!(loops.detach(NONE, FileId { device: 0, inode: 0 }).unwrap());
     refused_with(loops.hold(NONE), &[Errno::ENOENT, Errno::ENXIO]);
 }
 

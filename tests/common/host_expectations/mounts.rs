@@ -134,7 +134,7 @@ fn bind_device(bed: &dyn Bed) {
     refused_with(machine.files.remove_empty(&target), &[Errno::EBUSY]);
     unmounted(bed, &target);
     assert!(machine.loops.is_attached(&image).unwrap());
-    machine.loops.detach(device).unwrap();
+    machine.loops.detach(device, id_of(bed, &image)).unwrap();
     soon_free(bed, &image);
 }
 

@@ -108,6 +108,32 @@ async fn what_it_cannot_do_is_unimplemented() {
     refused(snapshot, Code::Unimplemented, "");
 }
 
+/// To a method that is not served, or that nobody knows: marked and counted as every other, and once.
+#[tokio::test]
+async fn what_is_unimplemented_is_marked_and_counted() {
+    let mut server = Server::start().await;
+    let marked = |status: Status| {
+        let traces: Vec<_> = status.metadata().get_all(TRACE).iter().collect();
+        assert_eq!((status.code(), traces.len(), traces[0].len()), (Code::Unimplemented, 1, 26), "{status:?}");
+    };
+    let request = CreateSnapshotRequest::default();
+    marked(server.controller.create_snapshot(request).await.unwrap_err());
+    for path in ["/csi.v1.Controller/Conjure", "/no.such.Service/Conjure"] {
+        marked(server.call(path).await.unwrap_err());
+    }
+    server.controller.list_volumes(ListVolumesRequest::default()).await.unwrap();
+
+    let numbers = server.metrics.text().unwrap();
+    let mut counts: Vec<_> = numbers.lines().filter(|line| line.starts_with("ullage_rpc_total")).collect();
+    counts.sort_unstable();
+    let expected = [
+        "ullage_rpc_total{method=\"CreateSnapshot\",code=\"Unimplemented\"} 1",
+        "ullage_rpc_total{method=\"ListVolumes\",code=\"Ok\"} 1",
+        "ullage_rpc_total{method=\"unknown\",code=\"Unimplemented\"} 2",
+    ];
+    assert_eq!(counts, expected);
+}
+
 #[tokio::test]
 async fn every_answer_bears_the_id_of_its_call_and_no_message_does() {
     let mut server = Server::start().await;

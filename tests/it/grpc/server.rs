@@ -4,7 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
 use ullage::config::{Defaults, PoolConfig};
 use ullage::csi::{Door, routes};
 use ullage::engine::Engine;
@@ -13,6 +17,7 @@ use ullage::host::fake::{Fake, How};
 use ullage::model::Bytes;
 use ullage::observe::metrics::{Metrics, Snapshot};
 use ullage::rpc::admin::admin_client::AdminClient;
+use ullage::rpc::csi::ProbeRequest;
 use ullage::rpc::csi::controller_client::ControllerClient;
 use ullage::rpc::csi::identity_client::IdentityClient;
 use ullage::rpc::csi::node_client::NodeClient;
@@ -30,6 +35,7 @@ pub struct Server {
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
     pub admin: AdminClient<Channel>,
+    channel: Channel,
     _scratch: tempfile::TempDir,
 }
 
@@ -88,9 +94,18 @@ impl Server {
             identity: IdentityClient::new(channel.clone()),
             controller: ControllerClient::new(channel.clone()),
             node: NodeClient::new(channel.clone()),
-            admin: AdminClient::new(channel),
+            admin: AdminClient::new(channel.clone()),
+            channel,
             _scratch: scratch,
         }
+    }
+
+    /// Calls a method by its path, with an empty message.
+    pub async fn call(&self, path: &'static str) -> Result<(), Status> {
+        let mut client = Grpc::new(self.channel.clone());
+        client.ready().await.unwrap();
+        let codec = ProstCodec::<ProbeRequest, ProbeRequest>::default();
+        client.unary(Request::new(ProbeRequest {}), PathAndQuery::from_static(path), codec).await.map(drop)
     }
 
     /// What lies in the default pool, besides what every pool has.

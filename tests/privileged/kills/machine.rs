@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
-    Attach, Backing, Detached, Error, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
-    MountEntry, Mounts, Result, Stat, linux,
+    Attach, Backing, Detached, Error, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
+    MountAt, MountEntry, Mounts, Result, Stat, linux,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
@@ -70,6 +70,7 @@ macro_rules! deadly {
 deadly! { Files
     steps {
         create_dir(dir: &Path) -> ();
+        create_mount_point(dir: &Path) -> ();
         create_file(file: &Path) -> ();
         remove_empty(path: &Path) -> ();
         remove_tree(dir: &Path) -> ();
@@ -96,7 +97,7 @@ deadly! { LoopDevices
         attach(image: &Path, options: &Attach) -> HeldLoop;
         keep(device: &HeldLoop) -> ();
         set_capacity(device: LoopDevice) -> ();
-        detach(device: LoopDevice) -> bool;
+        detach(device: LoopDevice, image: FileId) -> bool;
     }
     looks {
         hold(device: LoopDevice) -> HeldLoop;

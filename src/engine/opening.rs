@@ -1,0 +1,129 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ulid::Ulid;
+
+use super::pool::{Pool, Served};
+use super::{Error, Result};
+use crate::backend::LoopImages;
+use crate::host::{FileKind, Lock, Machine};
+use crate::model::{FsKind, VolumeId};
+use crate::store::Marker;
+
+/// Whether a pool can make and mount a filesystem, or why not.
+pub(super) type Proofs = BTreeMap<FsKind, Result<(), String>>;
+
+impl Pool {
+    /// Looks whether the pool can be served; it is from [`Pool::serve`] on.
+    pub(super) fn open(&self, machine: &Machine, backend: &LoopImages) -> Result<Served, String> {
+        self.check_place(machine)?;
+        let lock = self.take(machine)?;
+        let marker = self.check(machine)?;
+        let longest = machine.files.largest_file(self.dir.path()).map_err(|error| error.to_string())?;
+        let filesystems = FsKind::ALL.into_iter().map(|fs| (fs, self.prove(machine, backend, fs))).collect();
+        Ok(Served { marker, longest, filesystems, _lock: Arc::new(lock) })
+    }
+
+    /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves.
+    pub(super) fn still_there(&self, machine: &Machine) -> Result<()> {
+        let served = self.served()?;
+        let found = self.check_place(machine).and_then(|()| self.check_marker(machine));
+        let reason = match found {
+            Ok(Some(marker)) if marker.id == served.marker => return Ok(()),
+            Ok(_) => "its marker is gone: is its disk still mounted?".to_owned(),
+            Err(reason) => reason,
+        };
+        Err(Error::NotServed { pool: self.name().clone(), reason })
+    }
+
+    /// Tries the filesystems again that could not be made: a pool that was full then may have room now.
+    pub(super) fn prove_again(&self, machine: &Machine, backend: &LoopImages) {
+        let Ok(mut served) = self.served() else { return };
+        let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
+        for fs in refused.collect::<Vec<_>>() {
+            if self.prove(machine, backend, fs).is_ok() {
+                tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
+                served.filesystems.insert(fs, Ok(()));
+                self.serve(Ok(served.clone()));
+            }
+        }
+    }
+
+    /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
+    fn prove(&self, machine: &Machine, backend: &LoopImages, fs: FsKind) -> Result<(), String> {
+        let _alone = self.emptying();
+        let scratch = self.trash_for(&VolumeId::from_name(&format!("probe-{fs}")));
+        let tried = machine.files.create_dir(scratch.path()).map_err(Error::from);
+        let proven = tried.and_then(|()| Ok(backend.prove(&scratch, fs)?));
+        if let Err(error) = machine.files.remove_tree(scratch.path()) {
+            tracing::warn!(pool = %self.name(), %error, "a scratch image stays in the trash for now");
+        }
+        proven.map_err(|error| error.to_string())
+    }
+
+    /// That the directory is there, and is what it should be.
+    fn check_place(&self, machine: &Machine) -> Result<(), String> {
+        let path = self.dir.path();
+        match machine.files.stat(path).map_err(|error| error.to_string())? {
+            None => return Err(format!("{} does not exist", path.display())),
+            Some(stat) if stat.kind != FileKind::Directory => {
+                return Err(format!("{} is not a directory", path.display()));
+            }
+            Some(_) => {}
+        }
+        if self.config.require_mount_point {
+            match machine.mounts.at(path) {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    return Err(format!("{} is not a mount point, and requireMountPoint is set", path.display()));
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is read or written before the pool is ours: another process would be making what we undo.
+    fn take(&self, machine: &Machine) -> Result<Lock, String> {
+        let lock = machine.files.lock(self.dir.path()).map_err(|error| error.to_string())?;
+        lock.ok_or_else(|| format!("another process serves {}", self.dir.path().display()))
+    }
+
+    /// The pool's id, written on first use.
+    fn check(&self, machine: &Machine) -> Result<String, String> {
+        let marker = match self.check_marker(machine)? {
+            Some(marker) => marker,
+            None => self.first_use(machine)?,
+        };
+        for dir in [self.dir.volumes(), self.dir.trash()] {
+            machine.files.create_dir(&dir).map_err(|error| error.to_string())?;
+        }
+        Ok(marker.id)
+    }
+
+    fn check_marker(&self, machine: &Machine) -> Result<Option<Marker>, String> {
+        let Some(marker) = Marker::load(&*machine.files, &self.dir).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        if marker.name != *self.name() {
+            return Err(format!("{} is the marker of pool '{}'", self.dir.marker().display(), marker.name));
+        }
+        if marker.backend != self.config.backend {
+            return Err(format!("{} is the marker of a pool of another backend", self.dir.marker().display()));
+        }
+        Ok(Some(marker))
+    }
+
+    fn first_use(&self, machine: &Machine) -> Result<Marker, String> {
+        let names = machine.files.list(self.dir.path()).map_err(|error| error.to_string())?;
+        // What mkfs makes, and what an interrupted first use leaves.
+        let strange = names.into_iter().find(|name| !matches!(name.as_str(), "lost+found" | "pool.yaml.new"));
+        if let Some(name) = strange {
+            let path = self.dir.path().display();
+            return Err(format!("{path} has no pool.yaml and is not empty: it holds '{name}'"));
+        }
+        let marker = Marker::new(Ulid::generate().to_string(), self.name().clone(), self.config.backend);
+        marker.save(&*machine.files, &self.dir).map_err(|error| error.to_string())?;
+        Ok(marker)
+    }
+}
