@@ -20,11 +20,12 @@ const MEASURED: usize = 300;
 /// The one that takes the least room: the log of a sparse XFS takes 64 MiB, a thousand times.
 const KIND: Kind = Kind { fs: FsKind::Ext4, sparse: true };
 
+#[derive(Default)]
 pub(crate) struct Crowd {
-    /// What each volume took, create to publish.
-    times: Vec<Duration>,
-    /// The same of the floor: before the first, and beside the last.
-    floor: [Vec<Duration>; 2],
+    /// What the steps of each volume took, create to publish.
+    times: Vec<Vec<Duration>>,
+    /// The same of the floor, beside the first and beside the last: what the machine itself takes longer by then.
+    floor: [Vec<Vec<Duration>>; 2],
     empty: Bytes,
     measured: Option<Bytes>,
     full: Bytes,
@@ -34,52 +35,62 @@ pub(crate) struct Crowd {
 pub(crate) fn run(root: &Path, count: usize) -> Result<Crowd> {
     let mut driver = Remote::start(root, "crowd")?;
     let mut floor = Floor::new(root)?;
-    let empty = driver.resident()?;
-    let before = alone(root, &mut floor, "before")?;
-    let (mut times, mut measured) = (Vec::with_capacity(count), None);
+    let mut crowd = Crowd { empty: driver.resident()?, ..Crowd::default() };
     for number in 1..=count {
         let volume = Volume::new(root, format!("crowd-{number}"), KIND)?;
-        times.push(live(&mut driver, &volume, &Step::UP)?.iter().sum());
+        crowd.times.push(live(&mut driver, &volume, &Step::UP)?);
+        if number <= ENDS || number + ENDS > count {
+            let volume = Volume::new(root, format!("beside-{number}"), KIND)?;
+            let end = usize::from(number > ENDS);
+            crowd.floor[end].push(live(&mut floor, &volume, &Step::ALL)?);
+        }
         if number == MEASURED {
-            measured = Some(driver.resident()?);
+            crowd.measured = Some(driver.resident()?);
         }
     }
-    let beside = alone(root, &mut floor, "beside")?;
-    Ok(Crowd { times, floor: [before, beside], empty, measured, full: driver.resident()? })
-}
-
-/// The floor, up and down again.
-fn alone(root: &Path, floor: &mut Floor, name: &str) -> Result<Vec<Duration>> {
-    let one = |number| {
-        let volume = Volume::new(root, format!("{name}-{number}"), KIND)?;
-        let times = live(floor, &volume, &Step::ALL)?;
-        Ok(times[..Step::UP.len()].iter().sum())
-    };
-    (0..ENDS).map(one).collect()
+    crowd.full = driver.resident()?;
+    Ok(crowd)
 }
 
 impl Crowd {
-    fn ends(&self) -> [Duration; 2] {
+    /// Of the driver: the first and the last.
+    fn ends(&self) -> [&[Vec<Duration>]; 2] {
         let ends = ENDS.min(self.times.len());
-        [&self.times[..ends], &self.times[self.times.len() - ends..]].map(report::middle)
+        [&self.times[..ends], &self.times[self.times.len() - ends..]]
     }
 
     pub(crate) fn report(&self) {
         let Self { empty, full, measured, .. } = self;
         let count = self.times.len();
-        println!("\n{count} live volumes ({KIND}), create → publish, p50 of {ENDS}\n");
-        println!("|        |    first |     last | ratio |\n|--------|---------:|---------:|------:|");
-        report::ends("floor", self.floor.each_ref().map(|times| report::middle(times)));
-        report::ends("driver", self.ends());
+        println!("\n{count} live volumes ({KIND}), p50 of {ENDS} in ms: the first, and the last\n");
+        println!("|                  | {:>22} | {:>22} |", "floor", "driver");
+        println!("|------------------|{0}|{0}|", "-----------------------:");
+        let floor = self.floor.each_ref().map(Vec::as_slice);
+        for step in Step::UP {
+            let of = |times: &[Vec<Duration>]| sums(times, &[step]);
+            report::ends(&step.to_string(), floor.map(of), self.ends().map(of));
+        }
+        let of = |times: &[Vec<Duration>]| sums(times, &Step::UP);
+        report::ends("create → publish", floor.map(of), self.ends().map(of));
         let measured = measured.map(|bytes| format!("{bytes} with {MEASURED} volumes, ")).unwrap_or_default();
         println!("\nresident memory of the driver: {empty} at first, {measured}{full} with {count}");
     }
 
     pub(crate) fn verdicts(&self) -> Vec<Verdict> {
-        let [first, last] = self.ends();
-        let slower = last.as_secs_f64() / first.as_secs_f64();
-        let mut verdicts =
-            vec![Verdict::at_most(format!("volume {} live", self.times.len()), slower, 1.2, "× the first")];
+        let slower = |[first, last]: [&[Vec<Duration>]; 2]| {
+            sums(last, &Step::UP).as_secs_f64() / sums(first, &Step::UP).as_secs_f64()
+        };
+        let (found, machine) = (slower(self.ends()), slower(self.floor.each_ref().map(Vec::as_slice)));
+        let count = self.times.len();
+        let mut verdicts = vec![
+            Verdict::at_most(format!("volume {count} live"), found, 1.2, "× the first"),
+            Verdict::at_most(
+                format!("volume {count} live, beside the floor then"),
+                found / machine,
+                1.2,
+                "× the first",
+            ),
+        ];
         if let Some(measured) = self.measured {
             #[allow(clippy::cast_precision_loss, reason = "a process is smaller than 2^52")]
             let found = measured.get() as f64 / 1e6;
@@ -87,4 +98,10 @@ impl Crowd {
         }
         verdicts
     }
+}
+
+/// What those steps together take of a volume, in the middle.
+fn sums(times: &[Vec<Duration>], steps: &[Step]) -> Duration {
+    let sums: Vec<_> = times.iter().map(|times| steps.iter().map(|step| times[*step as usize]).sum()).collect();
+    report::middle(&sums)
 }

@@ -75,21 +75,24 @@ pub(crate) fn steps_row(step: Step, [floor, engine, driver]: [[Duration; 4]; 3])
 /// What each call to the machine takes.
 pub(crate) fn calls(times: &BTreeMap<Call, Vec<Duration>>, volumes: usize) {
     println!("\nwhat the engine asks of the machine, all kinds of volume together\n");
-    println!("| step      | call               | each volume |  p50 ms | sum a volume |");
-    println!("|-----------|--------------------|------------:|--------:|-------------:|");
+    println!("| step      | call                     | each volume |  p50 ms | sum a volume |");
+    println!("|-----------|--------------------------|------------:|--------:|-------------:|");
     #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     let each = |count: f64| count / volumes as f64;
     for ((step, call), times) in times {
         #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
         let count = each(times.len() as f64);
         let sum = each(ms(times.iter().sum()));
-        println!("| {step:9} | {call:18} | {count:11.2} | {:7.3} | {sum:12.3} |", ms(middle(times)));
+        println!("| {step:9} | {call:24} | {count:11.2} | {:7.3} | {sum:12.3} |", ms(middle(times)));
     }
 }
 
-pub(crate) fn ends(name: &str, [first, last]: [Duration; 2]) {
-    let ratio = last.as_secs_f64() / first.as_secs_f64();
-    println!("| {name:6} | {:5.1} ms | {:5.1} ms | {ratio:5.2} |", ms(first), ms(last));
+/// What the first and the last took.
+pub(crate) fn ends(name: &str, floor: [Duration; 2], driver: [Duration; 2]) {
+    let cell = |[first, last]: [Duration; 2]| {
+        format!("{:5.2} {:6.2}  {:5.2} ×", ms(first), ms(last), last.as_secs_f64() / first.as_secs_f64())
+    };
+    println!("| {name:16} | {:>22} | {:>22} |", cell(floor), cell(driver));
 }
 
 /// Which targets hold.
