@@ -4,6 +4,7 @@ use std::path::Path;
 use tracing::info_span;
 
 use super::{Engine, Error, Found, Result};
+use crate::backend::Growth;
 use crate::model::{Bytes, VolumeId};
 use crate::store::Record;
 
@@ -83,6 +84,15 @@ impl Engine {
             return Err(full(error));
         }
         admission.keep();
+        Ok(())
+    }
+
+    /// Writes down that the filesystem has followed the volume's size.
+    pub(super) fn grown(&self, found: &mut Found, growth: Growth) -> Result<()> {
+        if growth == Growth::Done && found.record.growth_is_pending() {
+            found.record.grown_to = found.record.spec.size;
+            self.save(found)?;
+        }
         Ok(())
     }
 }

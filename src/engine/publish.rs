@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, Error, Found, Result};
-use crate::backend::{Growth, Staging};
+use crate::backend::Staging;
 use crate::model::{Bytes, Content, FsKind, MountOptions, Usage, VolumeId};
 
 /// What a caller takes a volume for.
@@ -98,27 +98,23 @@ impl Engine {
     }
 }
 
-impl Found<'_> {
-    fn must_be(&self, access: Access) -> Result<()> {
-        let content = self.record.spec.content;
-        let asked = match (access, content) {
-            (Access::Block, Content::Block) | (Access::Mount(None), Content::Filesystem(_)) => return Ok(()),
-            (Access::Mount(Some(asked)), Content::Filesystem(fs)) if asked == fs => return Ok(()),
-            (Access::Block, _) => "a block device".to_owned(),
-            (Access::Mount(Some(fs)), _) => fs.to_string(),
-            (Access::Mount(None), _) => "a filesystem".to_owned(),
-        };
-        Err(Error::WrongContent { id: self.record.id.clone(), content: content.to_string(), asked })
+impl Access {
+    /// What was asked for, in words, where a volume of that content cannot be had so.
+    pub fn mismatch(self, content: Content) -> Option<String> {
+        match (self, content) {
+            (Self::Block, Content::Block) | (Self::Mount(None), Content::Filesystem(_)) => None,
+            (Self::Mount(Some(asked)), Content::Filesystem(fs)) if asked == fs => None,
+            (Self::Block, _) => Some("a block device".to_owned()),
+            (Self::Mount(Some(fs)), _) => Some(fs.to_string()),
+            (Self::Mount(None), _) => Some("a filesystem".to_owned()),
+        }
     }
 }
 
-impl Engine {
-    /// Writes down that the filesystem has followed the volume's size.
-    pub(super) fn grown(&self, found: &mut Found, growth: Growth) -> Result<()> {
-        if growth == Growth::Done && found.record.growth_is_pending() {
-            found.record.grown_to = found.record.spec.size;
-            self.save(found)?;
-        }
-        Ok(())
+impl Found<'_> {
+    fn must_be(&self, access: Access) -> Result<()> {
+        let (id, content) = (&self.record.id, self.record.spec.content);
+        let refused = |asked| Error::WrongContent { id: id.clone(), content: content.to_string(), asked };
+        access.mismatch(content).map_or(Ok(()), |asked| Err(refused(asked)))
     }
 }

@@ -40,14 +40,8 @@ impl Capability {
 
     /// Whether a volume with that content can be used so.
     pub(in crate::csi) fn fits(&self, content: Content) -> Result<(), Error> {
-        let asked = match (self.access, content) {
-            (Access::Block, Content::Block) | (Access::Mount(None), Content::Filesystem(_)) => return Ok(()),
-            (Access::Mount(Some(asked)), Content::Filesystem(fs)) if asked == fs => return Ok(()),
-            (Access::Block, _) => "a block device".to_owned(),
-            (Access::Mount(Some(fs)), _) => fs.to_string(),
-            (Access::Mount(None), _) => "a filesystem".to_owned(),
-        };
-        Err(Error::OtherContent { content: content.to_string(), asked })
+        let refused = |asked| Error::OtherContent { content: content.to_string(), asked };
+        self.access.mismatch(content).map_or(Ok(()), |asked| Err(refused(asked)))
     }
 
     /// The filesystem that it names.
