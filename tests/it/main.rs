@@ -8,6 +8,5 @@ mod crash;
 mod engine;
 mod grpc;
 mod host;
-mod log;
 mod world;
 mod writers;

@@ -1,4 +1,8 @@
-//! What a call writes into the log.
+//! What a call writes into the log. In a process of its own: who listens to the log is decided for all threads at once.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs, reason = "a test may panic")]
+
+#[path = "it/world.rs"]
+mod world;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -8,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use ullage::observe::log::{self, Format, Level};
 use ullage::observe::trace::Call;
 
-use crate::world::{Volume, World};
+use world::{Volume, World};
 
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
