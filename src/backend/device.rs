@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Error, LoopImages, Result, Staging};
 use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, MountAt};
-use crate::model::{Bytes, Content, VolumeId};
+use crate::model::{Content, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 /// How the kernel knows a volume's device: by the tag that attaching wrote, which outlives even the disk that the
@@ -45,7 +45,7 @@ impl LoopImages {
             }
         }
         if stat.size > record.spec.size {
-            self.trim(dir, record.spec.size)?;
+            self.trim(dir, record)?;
         }
         let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
         let held = self.machine.loops.attach(&dir.image(), &attach)?;
@@ -89,7 +89,7 @@ impl LoopImages {
             if actual > record.spec.size {
                 return Err(Error::DeviceTooLarge { device, actual, recorded: record.spec.size });
             }
-            self.trim(dir, record.spec.size)?;
+            self.trim(dir, record)?;
         }
         Ok(self.machine.loops.set_capacity(device)?)
     }
@@ -141,7 +141,8 @@ impl LoopImages {
 
     /// Cuts away what an interrupted growth left past the volume's size. Nothing could be written there: no device is
     /// ever larger than the record.
-    pub(super) fn trim(&self, dir: &VolumeDir, size: Bytes) -> Result<()> {
+    pub fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        let size = record.spec.size;
         tracing::info!(image = %dir.image().display(), %size, "an interrupted growth is taken back");
         Ok(self.machine.files.set_len(&dir.image(), size)?)
     }

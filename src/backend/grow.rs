@@ -13,14 +13,9 @@ impl LoopImages {
         self.image_of(dir, record)?;
         let grown = self.take_space(dir, record, size);
         if grown.is_err() {
-            self.shrink_back(dir, record)?;
+            self.trim(dir, record)?; // frees what was allocated past the end, too
         }
         grown
-    }
-
-    /// Takes back a growth whose record could not be written. Frees what was allocated past the end, too.
-    pub fn shrink_back(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
-        self.trim(dir, record.spec.size)
     }
 
     fn take_space(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
@@ -60,13 +55,10 @@ impl LoopImages {
             match self.device_of(dir, &record.id)? {
                 Some(device) => self.set_capacity(dir, record, device)?,
                 None if self.is_attached(dir)? => {}
-                None => self.trim(dir, record.spec.size)?,
+                None => self.trim(dir, record)?,
             }
         }
-        if !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
-            tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
-        }
-        Ok(())
+        Ok(self.keep_reserved(dir, record)?)
     }
 
     /// Detaches a block device that no path has: what a kill between unbinding and detaching leaves.

@@ -72,6 +72,14 @@ impl LoopImages {
         Ok(())
     }
 
+    /// Gives a reserved volume its lost blocks again; where there is no room it is used all the same, and that is said.
+    pub(super) fn keep_reserved(&self, dir: &VolumeDir, record: &Record) -> Result<(), host::Error> {
+        if !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
+            tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
+        }
+        Ok(())
+    }
+
     /// Whether the image has all the blocks it was promised; those it lost are given again where there is room.
     pub fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
         if self.reserve(dir, size, size).is_ok() {

@@ -45,9 +45,7 @@ impl LoopImages {
         if !record.spec.sparse && options.filesystem.iter().any(|(key, _)| key == "discard") {
             return Err(Error::DiscardReserved);
         }
-        if !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
-            tracing::warn!(volume = %record.id, "the pool has no room to reserve the volume's holes again");
-        }
+        self.keep_reserved(dir, record)?;
         match record.spec.content {
             Content::Filesystem(fs) => self.stage_filesystem(dir, record, fs, staging, options),
             Content::Block => self.stage_block(dir, record, staging),

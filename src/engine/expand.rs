@@ -78,7 +78,7 @@ impl Engine {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
             let written = Record::load(&*self.machine.files, &found.dir)?;
             match written.as_ref() == Some(&before) {
-                true => self.backend.shrink_back(&found.dir, &before)?,
+                true => self.backend.trim(&found.dir, &before)?,
                 false => admission.keep(),
             }
             return Err(full(error));

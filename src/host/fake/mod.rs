@@ -130,11 +130,6 @@ impl Fake {
         self.world().steps
     }
 
-    /// Whether the process has come to its end.
-    pub fn has_ended(&self) -> bool {
-        self.world().ended.is_some()
-    }
-
     /// Ends the process that way, unless it has ended already, and starts the next.
     pub fn restart(&self, how: How) {
         let mut world = self.world();
