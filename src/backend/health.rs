@@ -90,11 +90,16 @@ impl LoopImages {
 
     /// How full the volume is, measured at a path where it must be mounted.
     pub fn usage(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<Usage> {
-        let (path, mount) = self.mounted(dir, id, path)?;
-        match mount.device {
-            Some(device) if mount.is_block => Ok(Usage { total: self.machine.loops.size(device)?, ..Usage::default() }),
-            _ => Ok(self.machine.mounts.usage(&path)?),
-        }
+        let (place, mount) = self.mounted(dir, id, path)?;
+        let measured = match mount.device {
+            Some(device) if mount.is_block => {
+                self.machine.loops.size(device).map(|total| Usage { total, ..Usage::default() })
+            }
+            _ => self.machine.mounts.usage(&place),
+        };
+        // A question takes no lock: meanwhile the mount may have gone, and below it lies the host's disk.
+        self.mounted(dir, id, path)?;
+        Ok(measured?)
     }
 
     /// The volume's mount at a path that a caller names: a target, a staging path, or that of a block device.

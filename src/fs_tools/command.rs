@@ -9,10 +9,21 @@ const LAST_LINES: usize = 5;
 
 /// Runs a program on a file to its end: no input, untranslated output. An exit code that is not among `good` is an error.
 pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[i32]) -> Result<(), Error> {
+    run_with(program, options, &[], file, good)
+}
+
+/// The same, with more in the program's environment.
+pub(super) fn run_with(
+    program: &'static str,
+    options: &[&str],
+    environment: &[(&str, &str)],
+    file: &Path,
+    good: &[i32],
+) -> Result<(), Error> {
     let failed = |status: String, output: String| Error::Failed { program, status, output };
     // By its whole path, and without a PATH of its own: so it is spawned, where else this process would be copied.
     let mut command = Command::new(find(program).ok_or(Error::Missing { program })?);
-    command.args(options).arg(file).env("LC_ALL", "C").stdin(Stdio::null());
+    command.args(options).arg(file).env("LC_ALL", "C").envs(environment.iter().copied()).stdin(Stdio::null());
     let output = command.output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::Missing { program },
         _ => failed(error.to_string(), String::new()),
