@@ -124,13 +124,28 @@ impl Engine {
 
     fn find_in<'a>(&self, pool: &'a Pool, id: &VolumeId) -> Result<Option<Found<'a>>> {
         let dir = pool.dir.volume(id);
-        let unreadable = |reason| Error::Unreadable { id: id.clone(), reason };
-        match Record::load(&*self.machine.files, &dir) {
-            Ok(Some(record)) => Ok(Some(Found { pool, dir, record })),
-            Ok(None) => self.remains(&dir)?.map_or(Ok(None), |reason| Err(unreadable(reason))),
-            Err(store::Error::Unreadable { reason, .. }) => Err(unreadable(reason)),
-            Err(error) => Err(error.into()),
+        if let Some(record) = self.record_in(&dir, id)? {
+            return Ok(Some(Found { pool, dir, record }));
         }
+        let Some(strange) = self.remains(&dir)? else { return Ok(None) };
+        // A question takes no lock: meanwhile it may have been made, or thrown away.
+        if let Some(record) = self.record_in(&dir, id)? {
+            return Ok(Some(Found { pool, dir, record }));
+        }
+        match self.machine.files.stat(dir.path())? {
+            Some(_) => {
+                let reason = format!("there is no record, and there is '{strange}'");
+                Err(Error::Unreadable { id: id.clone(), reason })
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn record_in(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<Record>> {
+        Record::load(&*self.machine.files, dir).map_err(|error| match error {
+            store::Error::Unreadable { reason, .. } => Error::Unreadable { id: id.clone(), reason },
+            error => error.into(),
+        })
     }
 
     /// What is in a volume's directory though there is no record. A call that was killed before it wrote one leaves an
@@ -139,9 +154,11 @@ impl Engine {
         if self.machine.files.stat(dir.path())?.is_none() {
             return Ok(None);
         }
-        let names = self.machine.files.list(dir.path())?;
-        let strange = names.iter().find(|name| *name != "volume.yaml.new");
-        Ok(strange.map(|name| format!("there is no record, and there is '{name}'")))
+        let names = match self.machine.files.list(dir.path()) {
+            Err(_) if self.machine.files.stat(dir.path())?.is_none() => return Ok(None),
+            names => names?,
+        };
+        Ok(names.into_iter().find(|name| name != "volume.yaml.new"))
     }
 
     /// A volume that must be there, and finished.
