@@ -10,6 +10,9 @@
 //! | `main`, [`cli`] | words on a command line |
 //! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`api`] | the quota API: what it asks of the place where it is served, and the pod as such a place |
+//! | [`monitor`] | how full volumes are, measured again and again |
+//! | [`k8s`] | the only place that knows Kubernetes' own API: claims |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -54,6 +57,7 @@
 //! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
+pub mod api;
 pub mod backend;
 pub mod cli;
 pub mod commands;
@@ -62,7 +66,9 @@ pub mod csi;
 pub mod engine;
 pub mod fs_tools;
 pub mod host;
+pub mod k8s;
 pub mod model;
+pub mod monitor;
 pub mod observe;
 pub mod rpc;
 pub mod store;

@@ -1,0 +1,4 @@
+//! The quota API.
+
+// pod
+pub mod volumes;
