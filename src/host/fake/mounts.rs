@@ -5,7 +5,9 @@ use nix::errno::Errno;
 use super::disk::Inode;
 use super::loops::Hold;
 use super::{Fake, FakeFs, FakeMount, World};
-use crate::host::{Detached, Error, FsTools, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
+use crate::host::{
+    Detached, Error, FsTools, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
+};
 use crate::model::{Bytes, FsKind, Inodes, MountOptions, Owner, Usage};
 
 /// What a filesystem takes of a sparse image when it is made.
@@ -99,6 +101,26 @@ impl Mounts for Fake {
             is_block: mount.fs.is_none(),
             read_only: mount.read_only || mount.fs_read_only,
         }))
+    }
+
+    /// This machine numbers no mounts: two of one device are the same.
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        let mut world = self.world();
+        world.step("statx", path)?;
+        let mount = world.mount_at(path);
+        Ok(mount.map(|mount| MountIdentity { device: (LoopDevice::MAJOR, mount.device), id: 0 }))
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        let mut world = self.world();
+        world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
+        Ok(world.mount_at(path).map(|mount| Ground { is_root: true, fs: mount.fs }))
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        let mut world = self.world();
+        world.step("read", Path::new("/sys/dev/block"))?;
+        Ok(world.loops.get(mount.device.1).map(|device| device.size))
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
