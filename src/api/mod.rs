@@ -1,4 +1,4 @@
 //! The quota API.
 
-// pod
+pub mod pod;
 pub mod volumes;
