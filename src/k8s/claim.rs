@@ -136,6 +136,15 @@ fn progress(status: &PersistentVolumeClaimStatus) -> Option<String> {
 }
 
 #[cfg(test)]
+impl Claim {
+    /// One of which nothing else is known.
+    pub(crate) fn bare(name: &str, request: Bytes, capacity: Bytes) -> Self {
+        let (name, version, allocated, progress) = (name.to_owned(), None, None, None);
+        Self { name, request, capacity, version, allocated, troubles: Vec::new(), progress }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crowd;
+mod gauge;
 mod growth;
 mod health;
 mod host;

@@ -8,7 +8,6 @@ mod flags;
 mod gauge;
 mod slot;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::*;
@@ -31,7 +32,10 @@ impl Claims for Told {
 
     async fn create(&self, new: &NewClaim) -> k8s::Result<Claim> {
         self.asked.lock().unwrap().push(format!("create {} of {}", new.size, new.class));
-        Err(k8s::Error::Forbidden("no".to_owned()))
+        match new.class.as_str() {
+            "forbidden" => Err(k8s::Error::Forbidden("no".to_owned())),
+            _ => Ok(Claim::bare("app-0-x7k2p", new.size, Bytes::ZERO)),
+        }
     }
 }
 
@@ -188,7 +192,18 @@ async fn a_client_that_hangs_up_does_not_stop_a_growth() {
 
 #[tokio::test]
 async fn with_a_class_a_new_claim_is_made() {
-    let (pod, told) = pod_of(VOLUMES, Growth::NotFound, Some("ullage"));
+    let (pod, told) = pod_of(VOLUMES, Growth::Completed(Bytes::gib(4)), Some("ullage"));
+    let created = pod.create(of(Bytes::gib(2))).await.unwrap();
+    assert_eq!((created.volume.path.clone(), created.volume.size, created.is_new), (None, Bytes::gib(2), true));
+    let listed = volume(&pod, "app-0-x7k2p").await;
+    assert_eq!((&listed, listed.claim.as_deref()), (&created.volume, Some("app-0-x7k2p")));
+    assert!(!pod.pending(&listed));
+    pod.resize(&listed, Bytes::gib(4)).await.unwrap();
+    assert_eq!(volume(&pod, "app-0-x7k2p").await.size, Bytes::gib(4));
+    assert_eq!(pod.targets().len(), 2); // what is mounted nowhere is not measured
+    assert_eq!(told.asked.lock().unwrap()[0], "create 2Gi of ullage");
+
+    let (pod, told) = pod_of(VOLUMES, Growth::NotFound, Some("forbidden"));
     assert_eq!(pod.create(Create::default()).await.unwrap_err(), Error::Forbidden("no".to_owned()));
-    assert_eq!(*told.asked.lock().unwrap(), ["create 1Gi of ullage"]);
+    assert_eq!(*told.asked.lock().unwrap(), ["create 1Gi of forbidden"]);
 }

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
-    Attach, Backing, Detached, Error, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, Mounts, Result, Stat, linux,
+    Attach, Backing, Detached, Error, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
+    MountAt, MountEntry, MountIdentity, Mounts, Result, Stat, linux,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
@@ -153,6 +153,18 @@ impl Mounts for Deadly<dyn Mounts> {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         self.real.at(path)
+    }
+
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        self.real.identity(path)
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        self.real.ground(path)
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        self.real.device_size(mount)
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
