@@ -21,8 +21,8 @@ pub(super) fn read() -> Result<Vec<MountEntry>> {
 pub(super) fn ground(path: &Path) -> Result<Option<Ground>> {
     let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
     let shown = shown(path);
-    let lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
-    Ok(lines.filter(|line| line.target == shown).last().map(|line| line.ground()))
+    let mut lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
+    Ok(lines.rfind(|line| line.target == shown).map(|line| line.ground()))
 }
 
 /// A path as the table has it. What is mounted there is not asked: it may hang.
