@@ -10,6 +10,7 @@
 //! | `main`, [`cli`] | words on a command line |
 //! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into alerts |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -63,6 +64,7 @@ pub mod engine;
 pub mod fs_tools;
 pub mod host;
 pub mod model;
+pub mod monitor;
 pub mod observe;
 pub mod rpc;
 pub mod store;
