@@ -10,6 +10,7 @@
 //! | `main`, [`cli`] | words on a command line |
 //! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`api`] | the quota API: who may ask, and how often |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -54,6 +55,7 @@
 //! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
+pub mod api;
 pub mod backend;
 pub mod cli;
 pub mod commands;
