@@ -1,6 +1,7 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
 mod roles;
+mod token;
 mod volume;
 
 use std::io::Write;
@@ -30,6 +31,8 @@ enum Command {
     Standalone(roles::Standalone),
     /// Create, mount, measure, grow and delete volumes of the running process
     Volume(volume::Volume),
+    /// Print or replace the token of the quota API (also: --token what|reset|set)
+    Token(token::Token),
 }
 
 /// Where the running process listens.
@@ -43,10 +46,10 @@ struct Socket {
 
 /// Does what the command line says; an error is one line on standard error.
 pub fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    match Cli::parse_from(token::spelt(std::env::args_os())).command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ullage: {error}");
+            let _ = writeln!(std::io::stderr(), "{}: {error}", error.speaker());
             ExitCode::FAILURE
         }
     }
@@ -58,6 +61,7 @@ impl Command {
             Self::Driver(driver) => commands::driver(driver.into()),
             Self::Standalone(standalone) => commands::standalone(standalone.into()),
             Self::Volume(volume) => volume.run(),
+            Self::Token(token) => token.run(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod samples;
 mod serve;
 mod standalone;
+pub mod token;
 pub mod volume;
 
 pub use driver::{Driver, driver};

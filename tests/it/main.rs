@@ -8,5 +8,6 @@ mod crash;
 mod engine;
 mod grpc;
 mod host;
+mod tokens;
 mod world;
 mod writers;

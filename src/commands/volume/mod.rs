@@ -3,7 +3,7 @@
 mod client;
 mod create;
 mod mount;
-mod output;
+pub(super) mod output;
 mod places;
 mod progress;
 mod show;
