@@ -45,6 +45,9 @@ pub trait Detached: Send {
     /// As [`Mounts::grow`].
     fn grow(&self) -> Result<()>;
 
+    /// Lets this mount refuse writes, and the filesystem take those through others (`mount_setattr(2)`).
+    fn set_read_only(&self) -> Result<()>;
+
     /// Puts it at a path (`move_mount(2)`), where it stays.
     fn attach(self: Box<Self>, target: &Path) -> Result<()>;
 }

@@ -111,6 +111,10 @@ impl Detached for OpenFilesystem {
         grow_inside(&self.root()?, self.fs, &self.device)
     }
 
+    fn set_read_only(&self) -> Result<()> {
+        set_read_only(&self.mount).of("mount_setattr", &self.device)
+    }
+
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
         move_to(&self.mount, target).of("move_mount", target)
     }

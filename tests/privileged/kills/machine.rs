@@ -127,6 +127,20 @@ impl FsTools for DeadlyTools {
         self.real.fuse.step();
         self.real.real.grow_offline(device, fs)
     }
+
+    fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {
+        self.real.real.smallest(device)
+    }
+
+    fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()> {
+        self.real.fuse.step();
+        self.real.real.shrink(device, size, undo)
+    }
+
+    fn undo_shrink(&self, device: &HeldLoop, undo: &Path) -> Result<()> {
+        self.real.fuse.step();
+        self.real.real.undo_shrink(device, undo)
+    }
 }
 
 impl Mounts for Deadly<dyn Mounts> {
@@ -182,6 +196,11 @@ impl Detached for DeadlyDetached {
     fn grow(&self) -> Result<()> {
         self.fuse.step();
         self.real.grow()
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        self.fuse.step();
+        self.real.set_read_only()
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
