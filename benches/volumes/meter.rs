@@ -116,6 +116,9 @@ passed_on! { LoopDevices as "loops.":
 passed_on! { FsTools as "tools.":
     format(image: &Path, fs: FsKind) -> ();
     grow_offline(device: &HeldLoop, fs: FsKind) -> ();
+    smallest(device: &HeldLoop) -> Bytes;
+    shrink(device: &HeldLoop, size: Bytes, undo: &Path) -> ();
+    undo_shrink(device: &HeldLoop, undo: &Path) -> ();
 }
 
 impl Mounts for Metered<dyn Mounts> {
@@ -165,6 +168,10 @@ impl Detached for MeteredMount {
 
     fn grow(&self) -> Result<()> {
         self.meter.time("mount.grow", || self.inner.grow())
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        self.meter.time("mount.set_read_only", || self.inner.set_read_only())
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {

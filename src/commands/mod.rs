@@ -4,6 +4,7 @@
 mod caretaker;
 mod driver;
 mod error;
+mod gauge;
 mod samples;
 mod serve;
 mod standalone;
@@ -11,5 +12,6 @@ pub mod volume;
 
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};
+pub use gauge::VolumeGauge;
 pub use serve::Doors;
 pub use standalone::{Standalone, standalone};

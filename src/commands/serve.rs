@@ -42,6 +42,8 @@ pub(super) struct House {
     pub(super) doors: Doors,
     /// Whether there is no point in going on while no pool is served.
     pub(super) needs_a_pool: bool,
+    /// Whether what is mounted comes back after a restart: where no kubelet sees to it.
+    pub(super) keeps_mounts: bool,
 }
 
 /// Resolves when it is time to stop.
@@ -82,7 +84,8 @@ impl House {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let engine = Arc::new(Engine::new(linux::machine(), self.config.pools.clone()));
+        let engine = Engine::new(linux::machine(), self.config.pools.clone());
+        let engine = Arc::new(if self.keeps_mounts { engine.keeping_mounts() } else { engine });
         let metrics = Arc::new(Metrics::new(samples::source(engine.clone())));
         let caretaker = Caretaker::start(engine.clone());
         let (stop, stopped) = watch::channel(false);

@@ -25,7 +25,7 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
         fs::create_dir_all(&pool.path).map_err(Error::step(format!("make {}", pool.path.display())))?;
     }
     let node = config.node_name.clone().unwrap_or_else(host_name);
-    serve(House { config, node, doors: standalone.doors, needs_a_pool: true })
+    serve(House { config, node, doors: standalone.doors, needs_a_pool: true, keeps_mounts: true })
 }
 
 fn host_name() -> String {

@@ -8,5 +8,7 @@ mod crash;
 mod engine;
 mod grpc;
 mod host;
+mod machine;
+mod wanted;
 mod world;
 mod writers;

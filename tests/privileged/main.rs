@@ -11,5 +11,6 @@ mod host;
 mod kernel;
 mod kills;
 mod scratch;
+mod shrink;
 mod volumes;
 mod world;
