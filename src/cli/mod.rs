@@ -1,6 +1,8 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
+mod quota;
 mod roles;
+mod token;
 mod volume;
 
 use std::io::Write;
@@ -28,8 +30,12 @@ enum Command {
     Driver(roles::Driver),
     /// Serve one directory on this host, without a cluster
     Standalone(roles::Standalone),
+    /// Serve the quota API beside volumes that are mounted here: in a pod, without privileges
+    QuotaApi(quota::QuotaApi),
     /// Create, mount, measure, grow and delete volumes of the running process
     Volume(volume::Volume),
+    /// Print or replace the token of the quota API (also: --token what|reset|set)
+    Token(token::Token),
 }
 
 /// Where the running process listens.
@@ -43,10 +49,10 @@ struct Socket {
 
 /// Does what the command line says; an error is one line on standard error.
 pub fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    match Cli::parse_from(token::spelt(std::env::args_os())).command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ullage: {error}");
+            let _ = writeln!(std::io::stderr(), "{}: {error}", error.speaker());
             ExitCode::FAILURE
         }
     }
@@ -56,8 +62,10 @@ impl Command {
     fn run(self) -> Result<()> {
         match self {
             Self::Driver(driver) => commands::driver(driver.into()),
-            Self::Standalone(standalone) => commands::standalone(standalone.into()),
+            Self::Standalone(standalone) => commands::standalone(standalone.asked()?),
+            Self::QuotaApi(role) => role.run(),
             Self::Volume(volume) => volume.run(),
+            Self::Token(token) => token.run(),
         }
     }
 }

@@ -4,12 +4,17 @@
 mod caretaker;
 mod driver;
 mod error;
+mod quota;
+mod quota_api;
 mod samples;
 mod serve;
 mod standalone;
+pub mod token;
 pub mod volume;
 
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};
+pub use quota::{LOOPBACK, Quota};
+pub use quota_api::{QuotaApi, quota_api};
 pub use serve::Doors;
 pub use standalone::{Standalone, standalone};

@@ -11,11 +11,15 @@ mod error;
 mod expand;
 mod inspect;
 mod ledger;
+mod located;
 mod locks;
+mod mount;
 mod opening;
 mod pool;
 mod publish;
 mod recover;
+mod remount;
+mod shrink;
 mod view;
 
 pub use capacity::Capacity;
@@ -24,11 +28,15 @@ pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
 pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
+pub use located::{Located, Place};
+pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};
 
-use std::sync::RwLock;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, RwLock};
 
 use crate::backend::LoopImages;
 use crate::config::PoolConfig;
@@ -46,6 +54,10 @@ pub struct Engine {
     locks: VolumeLocks,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
+    /// Whether mounts are written down, and come back after a restart.
+    keeps_mounts: bool,
+    /// Where volumes are wanted and could not be mounted, and why.
+    absent: Mutex<BTreeMap<(PathBuf, VolumeId), String>>,
 }
 
 /// A volume that was found.
@@ -65,6 +77,8 @@ impl Engine {
             locks: VolumeLocks::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
+            keeps_mounts: false,
+            absent: Mutex::default(),
         }
     }
 
