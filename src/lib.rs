@@ -8,8 +8,10 @@
 //! | floor | what is there |
 //! |---|---|
 //! | `main`, [`cli`] | words on a command line |
-//! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
+//! | [`commands`] | the only place that builds things and wires them: the roles, and the clients `ullage volume` and `ullage watch` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`api`] | the quota API: who may ask, and the WebSocket that says what is running out |
+//! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into alerts |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -54,6 +56,7 @@
 //! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
+pub mod api;
 pub mod backend;
 pub mod cli;
 pub mod commands;
@@ -63,6 +66,7 @@ pub mod engine;
 pub mod fs_tools;
 pub mod host;
 pub mod model;
+pub mod monitor;
 pub mod observe;
 pub mod rpc;
 pub mod store;
