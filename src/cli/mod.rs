@@ -2,6 +2,7 @@
 
 mod roles;
 mod volume;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ enum Command {
     Standalone(roles::Standalone),
     /// Create, mount, measure, grow and delete volumes of the running process
     Volume(volume::Volume),
+    /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
+    Watch(watch::Watch),
 }
 
 /// Where the running process listens.
@@ -58,6 +61,7 @@ impl Command {
             Self::Driver(driver) => commands::driver(driver.into()),
             Self::Standalone(standalone) => commands::standalone(standalone.into()),
             Self::Volume(volume) => volume.run(),
+            Self::Watch(watch) => watch.run(),
         }
     }
 }

@@ -48,6 +48,9 @@ pub enum Error {
     /// What was asked does not fit the volume as it is.
     #[error("{0}")]
     Unfit(String),
+    /// There is nothing to watch.
+    #[error(transparent)]
+    Watch(#[from] super::watch::Error),
     /// An answer that cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(String),
