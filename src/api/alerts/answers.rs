@@ -1,5 +1,6 @@
 //! What a request does.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ async fn measure(alerts: Alerts, filter: Filter) -> Answer {
         async move { monitor.measure(&volume).await }
     };
     let measured = stream::iter(wanted).map(one).buffered(TOGETHER);
-    Answer::Measured(measured.filter_map(async |status| status).collect().await)
+    Answer::Measured(measured.filter_map(ready).collect().await)
 }
 
 async fn subscribe(alerts: Alerts, names: Vec<String>) -> Answer {

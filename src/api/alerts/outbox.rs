@@ -157,6 +157,11 @@ impl Outbox {
         Some(Message::Text(frame.clone()))
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.urgent.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.stats.is_empty() && !self.ping
     }

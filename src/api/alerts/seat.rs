@@ -100,3 +100,61 @@ impl Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast;
+
+    use super::super::board::Board;
+    use super::super::fixtures::status;
+    use super::*;
+    use crate::model::Level;
+    use crate::monitor::Event;
+
+    fn joined(board: &mut Board, number: u64) -> Joined {
+        let (news, missed, last) = (broadcast::channel(1).1, board.since(number), board.last());
+        Joined { news, last, missed, shown: board.shown(|_| true) }
+    }
+
+    fn full(board: &mut Board, entering: u64) -> Vec<Arc<Printed>> {
+        board.take(&Event::Measured(status("db", 5, Level::Full, entering)))
+    }
+
+    fn free(board: &mut Board, entering: u64) -> Vec<Arc<Printed>> {
+        board.take(&Event::Measured(status("db", 900, Level::Ok, entering)))
+    }
+
+    #[test]
+    fn who_falls_behind_misses_no_alert_and_hears_none_twice() {
+        let (mut board, mut outbox) = (Board::default(), Outbox::default());
+        let mut seat = Seat::new(Filter::All);
+        full(&mut board, 1);
+        seat.sit_down(&joined(&mut board, 0), &mut outbox);
+        // The alert of the beginning, as two frames.
+        assert_eq!((outbox.count(), seat.told.len()), (2, 1));
+        free(&mut board, 1);
+        full(&mut board, 2);
+        free(&mut board, 2);
+        let late = full(&mut board, 3);
+        seat.catch_up(&joined(&mut board, seat.heard()), &mut outbox);
+        // Two alerts, and two levels that were left.
+        assert_eq!((outbox.count(), seat.told.len()), (2 + 2 * 2 + 2, 1));
+        late.iter().for_each(|printed| seat.hear(printed, &mut outbox));
+        seat.catch_up(&joined(&mut board, seat.heard()), &mut outbox);
+        assert_eq!(outbox.count(), 8);
+    }
+
+    #[test]
+    fn what_is_further_back_than_is_kept_is_told_once_all_the_same() {
+        let (mut board, mut outbox) = (Board::default(), Outbox::default());
+        let mut seat = Seat::new(Filter::All);
+        seat.sit_down(&joined(&mut board, 0), &mut outbox);
+        full(&mut board, 1);
+        for round in 0..200 {
+            let other = status("other", 300, if round % 2 == 0 { Level::Warning } else { Level::Ok }, 0);
+            board.take(&Event::Measured(other));
+        }
+        seat.catch_up(&joined(&mut board, seat.heard()), &mut outbox);
+        assert_eq!((outbox.count(), seat.told.len()), (100 + 2, 1));
+    }
+}
