@@ -9,6 +9,7 @@
 
 mod answers;
 mod board;
+mod clock;
 pub mod counters;
 mod failure;
 pub mod frames;

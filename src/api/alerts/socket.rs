@@ -1,8 +1,7 @@
 use std::future::{pending, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::StreamExt;
@@ -10,17 +9,18 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::answers::{self, Answer, Work};
 use super::board::Printed;
+use super::clock::{Clock, Farewell};
 use super::counters::{ABNORMAL, AWAY, Counters, NO_CODE, TRY_AGAIN, UNAUTHORIZED};
 use super::failure;
 use super::frames;
 use super::outbox::Outbox;
 use super::requests::{Malformed, Request};
 use super::seat::{Filter, Seat};
-use super::state::{Alerts, Pace};
+use super::state::Alerts;
 
 /// For how long a socket may be there.
 pub(super) struct Pass {
@@ -41,17 +41,6 @@ struct Socket {
     clock: Clock,
 }
 
-/// What becomes due.
-struct Clock {
-    pace: Pace,
-    expires: Option<OffsetDateTime>,
-    /// The same by a clock that nobody sets: setting the other back prolongs nothing.
-    deadline: Option<Instant>,
-    ping: Instant,
-    /// How many pings in a row nothing came back for.
-    missed: u32,
-}
-
 enum Step {
     Heard(Result<Arc<Printed>, RecvError>),
     Came(Option<Result<Message, axum::Error>>),
@@ -60,9 +49,6 @@ enum Step {
     Due,
     Over(Farewell),
 }
-
-/// Why a socket ends, and what its client is told.
-type Farewell = (u16, &'static str);
 
 /// Looks after a socket until it ends.
 pub(super) async fn serve(stream: WebSocket, alerts: Alerts, filter: Filter, pass: Pass) {
@@ -217,48 +203,5 @@ async fn replaced(master: &mut Option<(u64, watch::Receiver<u64>)>) {
     if current.wait_for(|current| current != own).await.is_err() {
         // Nobody replaces it any more.
         pending().await
-    }
-}
-
-impl Clock {
-    fn new(pace: Pace, expires: Option<OffsetDateTime>) -> Self {
-        let now = Instant::now();
-        let rest = expires.map(|expires| expires - OffsetDateTime::now_utc());
-        let deadline = rest.map(|rest| now + Duration::try_from(rest).unwrap_or_default());
-        Self { pace, expires, deadline, ping: now + pace.ping, missed: 0 }
-    }
-
-    /// When there is something to do next.
-    fn due(&self, outbox: &Outbox) -> Instant {
-        let slow = outbox.waiting().map(|since| since + self.pace.patience);
-        [self.deadline, slow].into_iter().flatten().fold(self.ping, Instant::min)
-    }
-
-    fn wind(&self, timer: Pin<&mut Sleep>, outbox: &Outbox) {
-        let due = self.due(outbox);
-        if timer.deadline() != due {
-            timer.reset(due);
-        }
-    }
-
-    /// Does what is due.
-    fn strike(&mut self, outbox: &mut Outbox) -> Option<Farewell> {
-        let now = Instant::now();
-        let by_wall = self.expires.is_some_and(|expires| expires <= OffsetDateTime::now_utc());
-        if by_wall || self.deadline.is_some_and(|deadline| deadline <= now) {
-            return Some((UNAUTHORIZED, "the token has expired"));
-        }
-        if outbox.waiting().is_some_and(|since| since + self.pace.patience <= now) {
-            return Some((TRY_AGAIN, "too slow"));
-        }
-        if self.ping <= now {
-            if self.missed >= 2 {
-                return Some((AWAY, "nobody answers"));
-            }
-            self.missed += 1;
-            self.ping = now + self.pace.ping;
-            outbox.ping();
-        }
-        None
     }
 }
