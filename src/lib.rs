@@ -8,7 +8,7 @@
 //! | floor | what is there |
 //! |---|---|
 //! | `main`, [`cli`] | words on a command line |
-//! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
+//! | [`commands`] | the only place that builds things and wires them: the roles, and the clients `ullage volume` and `ullage watch` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
 //! | [`api`] | the quota API: HTTP, tokens and the alert WebSocket, over the volumes of a machine or of a pod |
 //! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into alerts |

@@ -10,7 +10,7 @@ const FLOORS: [&str; 17] = [
 ];
 
 /// A text, and the only floors that may have it.
-const CONFINED: [(&str, &[&str]); 15] = [
+const CONFINED: [(&str, &[&str]); 16] = [
     ("unsafe ", &["sys"]),
     ("libc::", &["sys"]),
     ("linux_raw_sys", &["sys"]),
@@ -20,6 +20,7 @@ const CONFINED: [(&str, &[&str]); 15] = [
     ("tonic::", &["rpc", "csi", "commands"]),
     ("prost::", &["rpc", "csi"]),
     ("axum::", &["observe", "api"]),
+    ("tokio_tungstenite", &["api", "commands"]),
     ("kube::", &["k8s"]),
     ("k8s_openapi::", &["k8s"]),
     ("tracing_subscriber", &["observe"]),

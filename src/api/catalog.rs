@@ -1,7 +1,11 @@
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+
+use super::alerts::Resolve;
 use super::volumes::{Error, Volume, Volumes};
+use crate::model::VolumeId;
 
 /// The volumes by whatever they are called. A list is read again after a second, after every change that passes here,
 /// and before somebody is told that a volume does not exist.
@@ -53,6 +57,14 @@ impl Catalog {
     }
 }
 
+#[async_trait]
+impl Resolve for Catalog {
+    async fn volume(&self, name: &str) -> Option<VolumeId> {
+        // An error: whoever asks for all volumes is told of all, so whoever asks for one hears of it too.
+        self.find(name).await.ok().map(|volume| volume.id)
+    }
+}
+
 /// By id, name, claim, `default` where there is only one, or the unambiguous beginning of an id.
 fn lookup<'a>(volumes: &'a [Volume], word: &str) -> Option<&'a Volume> {
     let only = |found: &dyn Fn(&Volume) -> bool| {
@@ -71,7 +83,7 @@ fn lookup<'a>(volumes: &'a [Volume], word: &str) -> Option<&'a Volume> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Backend, Bytes, VolumeId};
+    use crate::model::{Backend, Bytes};
 
     fn volume(id: &str, name: &str, claim: Option<&str>) -> Volume {
         Volume {

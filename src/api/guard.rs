@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -70,7 +70,16 @@ pub(super) async fn pass(State(api): State<Arc<Api>>, mut request: Request, next
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            let (sockets, address) = (is_socket(request.uri().path()), address(&request));
+            let response = next.run(request).await;
+            match response.status() {
+                // They have looked at the token themselves.
+                StatusCode::UNAUTHORIZED if sockets => match api.failures.allow(address) {
+                    Ok(()) => response,
+                    Err(wait) => Problem::TooMany(wait).into_response(),
+                },
+                _ => response,
+            }
         }
         Err(problem) => problem.into_response(),
     }
@@ -85,7 +94,7 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Caller>, Problem> {
     let is_public = PUBLIC
         .iter()
         .any(|public| path == *public || public.len() > 1 && public.ends_with('/') && path.starts_with(public));
-    if is_public || path.starts_with("/ws/") {
+    if is_public || is_socket(path) {
         return Ok(None);
     }
     if !headers.get_all(ACCEPT).iter().any(is_vendor) {
@@ -111,6 +120,10 @@ fn bearer(api: &Api, request: &Request) -> Result<Caller, Problem> {
     };
     api.limits.allow(key).map_err(Problem::TooMany)?;
     Ok(Caller { is_master })
+}
+
+fn is_socket(path: &str) -> bool {
+    path.starts_with("/ws/")
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

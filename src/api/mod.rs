@@ -1,5 +1,6 @@
 //! The quota API: HTTP, tokens and the alert WebSocket, over the volumes of a machine or of a pod.
 
+pub mod alerts;
 mod answer;
 mod body;
 mod catalog;
@@ -7,6 +8,7 @@ pub mod follow;
 mod guard;
 pub mod limits;
 pub mod machine;
+mod page;
 pub mod pod;
 mod routes;
 pub mod serve;
@@ -18,11 +20,13 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
+use tokio::sync::watch;
 
 use crate::model::VolumeId;
 use crate::monitor::{Monitor, Status};
+use alerts::{Alerts, Pace, Press, Resolve};
 use answer::Problem;
 use catalog::Catalog;
 pub use guard::Origins;
@@ -33,7 +37,7 @@ use volumes::Volumes;
 /// Everything that a request may need.
 pub struct Api {
     volumes: Arc<dyn Volumes>,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
     monitor: Monitor,
     keeper: Arc<Keeper>,
     limits: Limits,
@@ -59,7 +63,7 @@ impl Api {
         limits: Limits,
         settings: Settings,
     ) -> Self {
-        let (catalog, failures) = (Catalog::new(volumes.clone()), Failures::default());
+        let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
         Self { catalog, volumes, monitor, keeper, limits, failures, settings }
     }
 
@@ -83,13 +87,25 @@ impl Api {
     }
 }
 
-/// The whole of it. Served by [`serve::serve`], which says who asks.
-pub fn router(api: Arc<Api>) -> Router {
+/// The whole of it, with the sockets of `press`, which close when it is time to stop. Served by [`serve::serve`], which says
+/// who asks.
+pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> Router {
+    let alerts = Alerts {
+        monitor: api.monitor.clone(),
+        press,
+        keeper: api.keeper.clone(),
+        resolve: api.catalog.clone(),
+        stopping,
+        pace: Pace::default(),
+    };
     let (routes, document) = routes::routes();
     let document = document.to_json().expect("a document of texts and numbers");
     let document: Arc<str> = document.into();
     let cors = api.settings.origins.cors();
+    let page = if api.settings.page { page::routes() } else { Router::new() };
     routes
+        .merge(page)
+        .route("/ws/{internal_id}", any(alerts::upgrade).with_state(alerts))
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.to_string())))
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)

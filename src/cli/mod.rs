@@ -4,6 +4,7 @@ mod quota;
 mod roles;
 mod token;
 mod volume;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Command {
     Volume(volume::Volume),
     /// Print or replace the token of the quota API (also: --token what|reset|set)
     Token(token::Token),
+    /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
+    Watch(watch::Watch),
 }
 
 /// Where the running process listens.
@@ -66,6 +69,7 @@ impl Command {
             Self::QuotaApi(role) => role.run(),
             Self::Volume(volume) => volume.run(),
             Self::Token(token) => token.run(),
+            Self::Watch(watch) => watch.run(),
         }
     }
 }

@@ -61,6 +61,9 @@ pub enum Error {
     /// What was typed is no volume.
     #[error(transparent)]
     Volume(#[from] pod::InvalidVolume),
+    /// There is nothing to watch.
+    #[error(transparent)]
+    Watch(#[from] super::watch::Error),
     /// An answer that cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(String),

@@ -1,4 +1,4 @@
-//! What the program does: the roles that serve, and the client of whoever serves. The only floor that builds things
+//! What the program does: the roles that serve, and the clients of whoever serves. The only floor that builds things
 //! and wires them.
 
 mod caretaker;
@@ -11,6 +11,7 @@ mod serve;
 mod standalone;
 pub mod token;
 pub mod volume;
+pub mod watch;
 
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::serve::{Stopped, until};
 use super::{Error, Result};
+use crate::api::alerts::Press;
 use crate::api::follow::follow;
 use crate::api::limits::Limits;
 use crate::api::tokens::{self, Keeper};
@@ -55,10 +56,11 @@ impl QuotaDoor {
     pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, monitor: Monitor, stopped: Stopped) {
         let tokens = tokio::spawn(self.keeper.clone().follow());
         let mounts = tokio::spawn(follow(volumes.clone(), monitor.clone()));
+        let press = Press::start(monitor.clone());
         let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings);
         let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         tracing::info!(listen = ?places, "the quota API answers");
-        api::serve::serve(self.listeners, api::router(Arc::new(api)), until(stopped)).await;
+        api::serve::serve(self.listeners, api::router(Arc::new(api), press, stopped.clone()), until(stopped)).await;
         tokens.abort();
         mounts.abort();
     }
