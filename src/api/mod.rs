@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::model::VolumeId;
 use crate::monitor::{Monitor, Status};
-use alerts::{Alerts, Pace, Press, Resolve};
+use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
 pub use guard::Origins;
