@@ -26,7 +26,7 @@ pub trait Volumes: Send + Sync + 'static {
     /// Whether a growth is on its way. Cheap: asked with every measurement.
     fn pending(&self, volume: &Volume) -> bool;
 
-    /// What can be measured: every volume that is mounted. It may block.
+    /// What can be measured: every volume that is mounted, or should be. It may block.
     fn targets(&self) -> Result<Vec<Target>, Error>;
 }
 

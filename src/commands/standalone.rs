@@ -30,7 +30,12 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
         fs::create_dir_all(&pool.path).map_err(Error::step(format!("make {}", pool.path.display())))?;
     }
     let node = config.node_name.clone().unwrap_or_else(host_name);
-    let quota = Some(Local { quota: standalone.quota, mount_dir: standalone.mount_dir });
+    // The engine takes no other path, and the kernel names mounts without links.
+    fs::create_dir_all(&standalone.mount_dir)
+        .map_err(Error::step(format!("make {}", standalone.mount_dir.display())))?;
+    let mount_dir = fs::canonicalize(&standalone.mount_dir)
+        .map_err(Error::step(format!("look at {}", standalone.mount_dir.display())))?;
+    let quota = Some(Local { quota: standalone.quota, mount_dir });
     serve(House { config, node, doors: standalone.doors, needs_a_pool: true, quota })
 }
 

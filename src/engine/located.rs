@@ -25,6 +25,28 @@ pub struct Place {
     pub device: LoopDevice,
 }
 
+/// Where a volume is, for whoever did not find it where it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whereabouts {
+    /// There.
+    At(Place),
+    /// Not where it is wanted: why.
+    Missed(String),
+    /// Nobody misses it: it is just being worked on, or it is wanted nowhere.
+    Aside,
+}
+
+/// How often a look is repeated that a call on another volume may have disturbed.
+const LOOKS: usize = 3;
+
+impl Located {
+    /// Where it shall be measured: not where somebody has mounted it instead of where it is wanted.
+    fn right_place(&self) -> Option<&Place> {
+        let wanted = &self.record.mounts;
+        self.place.as_ref().filter(|place| wanted.is_empty() || wanted.iter().any(|wanted| wanted.path == place.path))
+    }
+}
+
 impl View<'_> {
     /// Every volume, mounted or not.
     pub fn located(&self) -> Result<Vec<Located>> {
@@ -55,9 +77,44 @@ impl Engine {
     /// Every volume with a filesystem that is mounted on this machine, whoever mounted it, and where: what can be measured
     /// by [`Engine::read`].
     pub fn mounted(&self) -> Result<Vec<(VolumeId, Place)>> {
+        Ok(self.expected()?.into_iter().filter_map(|(id, place)| Some((id, place?))).collect())
+    }
+
+    /// The same, and those that are not mounted where they are wanted: with no place.
+    pub fn expected(&self) -> Result<Vec<(VolumeId, Option<Place>)>> {
         let located = self.view()?.located()?.into_iter();
         let with_fs = located.filter(|located| located.record.spec.content != Content::Block);
-        Ok(with_fs.filter_map(|located| Some((located.record.id, located.place?))).collect())
+        let expected = with_fs.filter_map(|located| match located.right_place().cloned() {
+            None if located.record.mounts.is_empty() => None,
+            place => Some((located.record.id, place)),
+        });
+        Ok(expected.collect())
+    }
+
+    /// Where a volume is that was not found where it was. Deleting and shrinking take it off its place too: whoever is told
+    /// that it is missed can be sure that no call of this engine has.
+    pub fn whereabouts(&self, id: &VolumeId) -> Result<Whereabouts> {
+        for _ in 0..LOOKS {
+            let Some(before) = self.locks.untouched(id) else { break };
+            let found = self.look_for(id)?;
+            if self.locks.untouched(id) == Some(before) {
+                return Ok(found);
+            }
+        }
+        Ok(Whereabouts::Aside)
+    }
+
+    fn look_for(&self, id: &VolumeId) -> Result<Whereabouts> {
+        let found = match self.existing(id) {
+            Err(Error::NoVolume(_)) => return Ok(Whereabouts::Aside),
+            found => found?,
+        };
+        let located = self.view()?.with_place(found.record.clone());
+        if let Some(place) = located.right_place() {
+            return Ok(Whereabouts::At(place.clone()));
+        }
+        let missed = found.record.mounts.iter().find_map(|wanted| self.absence(&found, wanted));
+        Ok(missed.map_or(Whereabouts::Aside, Whereabouts::Missed))
     }
 
     /// How full what is mounted at a place is: a handful of system calls, and no record is read. The size is the device's,

@@ -94,6 +94,14 @@ impl Course {
         }
     }
 
+    /// A look that saw nothing, and means nothing.
+    pub(super) fn skip(&mut self) {
+        self.rates.forget_last();
+        if self.status.hung {
+            Arc::make_mut(&mut self.status).hung = false;
+        }
+    }
+
     /// The sample that is under way takes too long. Whether that is news.
     pub(super) fn hang(&mut self) -> bool {
         !std::mem::replace(&mut Arc::make_mut(&mut self.status).hung, true)

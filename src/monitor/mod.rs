@@ -20,6 +20,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
@@ -41,6 +42,12 @@ use crate::model::{Reading, VolumeId};
 pub trait Gauge: Send + Sync {
     /// The numbers of now; an error where the volume is not there as it should be: why.
     fn read(&self) -> Result<Reading, String>;
+
+    /// Asked after an error, on the same thread: whether it is not there because we have taken it away ourselves, for a
+    /// moment or for good. Then nothing is told, and it is looked at again soon.
+    fn is_aside(&self) -> bool {
+        false
+    }
 }
 
 /// A volume to watch.
@@ -67,6 +74,8 @@ struct Inner {
     lingering: Mutex<BTreeMap<VolumeId, Weak<Busy>>>,
     nudged: Arc<Notify>,
     nudger: AbortHandle,
+    /// Whether anybody has said which volumes there are.
+    is_told: AtomicBool,
 }
 
 /// A volume and the task that looks at it; the task ends with it.
@@ -87,7 +96,8 @@ impl Monitor {
         Self(Arc::new_cyclic(|inner| {
             let nudger = runtime.spawn(nudge(Weak::clone(inner), Arc::clone(&nudged), timing.nudges)).abort_handle();
             let common = Arc::new(Common::new(Rules { thresholds, timing }));
-            Inner { common, runtime, watched: RwLock::default(), lingering: Mutex::default(), nudged, nudger }
+            let (watched, lingering, is_told) = (RwLock::default(), Mutex::default(), AtomicBool::new(false));
+            Inner { common, runtime, watched, lingering, nudged, nudger, is_told }
         }))
     }
 
@@ -98,11 +108,13 @@ impl Monitor {
         let unwanted: Vec<VolumeId> = watched.keys().filter(|id| !wanted.contains(id)).cloned().collect();
         unwanted.iter().for_each(|id| self.0.take(&mut watched, id));
         targets.into_iter().for_each(|target| self.0.put(&mut watched, target));
+        self.0.is_told.store(true, Ordering::Release);
     }
 
     /// Watches this volume too.
     pub fn add(&self, target: Target) {
         self.0.put(&mut self.0.write(), target);
+        self.0.is_told.store(true, Ordering::Release);
     }
 
     /// Watches this volume no more.
@@ -140,7 +152,10 @@ impl Monitor {
 
     /// Whether every volume is there as it should be: else each that is not, and why, on a line of its own.
     pub fn ready(&self) -> Result<(), String> {
-        let amiss: Vec<String> = self.statuses().iter().filter_map(|status| amiss(status)).collect();
+        if !self.0.is_told.load(Ordering::Acquire) {
+            return Err("which volumes are here is not known yet".to_owned());
+        }
+        let amiss: Vec<String> = self.0.read().values().filter_map(|watched| watched.cell.amiss()).collect();
         if amiss.is_empty() { Ok(()) } else { Err(amiss.join("\n")) }
     }
 
@@ -179,15 +194,6 @@ impl Inner {
         if gone.cell.is_looked_at() {
             lingering.insert(id.clone(), gone.cell.busy());
         }
-    }
-}
-
-/// A volume that was never measured is not known to be there.
-fn amiss(status: &Status) -> Option<String> {
-    match (&status.lost, status.reading) {
-        (Some(reason), _) => Some(format!("{}: {reason}", status.id)),
-        (None, None) => Some(format!("{}: not measured yet", status.id)),
-        (None, Some(_)) => None,
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Timing {
     pub longest: Duration,
     /// Between two samples of a volume that is full or lost: nobody must be early, and good news is told soon.
     pub way_back: Duration,
+    /// Before the next sample of a volume that was taken away by ourselves.
+    pub aside: Duration,
     /// A sample that takes longer is hung, and nobody waits for it.
     pub limit: Duration,
     /// Between two [`super::Event::Measured`] of a volume at least.
@@ -47,6 +49,7 @@ impl Default for Timing {
             shortest: Duration::from_millis(50),
             longest: Duration::from_secs(5),
             way_back: Duration::from_secs(1),
+            aside: Duration::from_millis(100),
             limit: Duration::from_secs(2),
             measured: Duration::from_secs(1),
             reminder: Duration::from_secs(300),

@@ -13,6 +13,8 @@ use crate::model::Reading;
 struct Sample {
     generation: u64,
     outcome: Result<Reading, String>,
+    /// There is nothing to see, and nothing to tell.
+    is_aside: bool,
     took: Duration,
 }
 
@@ -22,13 +24,13 @@ pub(super) async fn run(cell: Arc<Cell>, common: Arc<Common>) {
         let (started, number) = (Instant::now(), cell.begin());
         // Ends only with the runtime.
         let Some(sample) = wait_for(&cell, &common, started).await else { return };
-        let Sample { generation, outcome, took } = sample;
+        let Sample { generation, outcome, is_aside, took } = sample;
         if generation != cell.gauge().0 {
             // The gauge was replaced meanwhile: what the old one says is of no interest.
             continue;
         }
         let look = Look { started, at: OffsetDateTime::now_utc(), outcome };
-        let next = cell.end(&common, number, look, took);
+        let next = if is_aside { cell.skip(&common, number) } else { cell.end(&common, number, look, took) };
         rest(&cell, &common, next).await;
     }
 }
@@ -67,13 +69,15 @@ async fn sample(cell: &Arc<Cell>, common: &Common) -> Option<Sample> {
         let _held = (busy, turn);
         let started = std::time::Instant::now();
         let outcome = gauge.read();
-        Sample { generation, outcome, took: started.elapsed() }
+        let took = started.elapsed();
+        let is_aside = outcome.is_err() && gauge.is_aside();
+        Sample { generation, outcome, is_aside, took }
     });
     match looked.await {
         Ok(sample) => Some(sample),
         Err(error) if error.is_panic() => {
             let outcome = Err("it cannot be measured: the measurement panicked".to_owned());
-            Some(Sample { generation, outcome, took: Duration::ZERO })
+            Some(Sample { generation, outcome, is_aside: false, took: Duration::ZERO })
         }
         Err(_) => None,
     }

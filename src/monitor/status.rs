@@ -80,4 +80,26 @@ impl Event {
             Self::Gone(id) => id,
         }
     }
+
+    /// Where people read it.
+    pub(super) fn log(&self) {
+        match self {
+            Self::Level { status, previous } => {
+                let (volume, level, reading) = (&status.id, status.level, status.reading.unwrap_or_default());
+                let (size, available, inodes) = (reading.size, reading.available, reading.inodes.free);
+                if level < *previous {
+                    tracing::info!(%volume, %level, %previous, %size, %available, inodes, "a volume has room again");
+                } else {
+                    tracing::warn!(%volume, %level, %previous, %size, %available, inodes, "a volume is filling up");
+                }
+            }
+            Self::Resized { status, previous } => {
+                let size = status.reading.unwrap_or_default().size;
+                tracing::info!(volume = %status.id, %size, %previous, "a volume has another size");
+            }
+            Self::Lost(status) => tracing::warn!(volume = %status.id, reason = status.lost, "a volume is lost"),
+            Self::Found(status) => tracing::info!(volume = %status.id, "a volume is there again"),
+            Self::Measured(_) | Self::Reminder(_) | Self::Gone(_) => {}
+        }
+    }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use tokio::sync::broadcast::Receiver;
@@ -15,6 +15,7 @@ struct Fake {
     looks: AtomicUsize,
     inside: AtomicUsize,
     is_hung: Mutex<bool>,
+    is_aside: AtomicBool,
     released: Condvar,
 }
 
@@ -27,6 +28,10 @@ impl Gauge for Fake {
         self.inside.fetch_sub(1, Ordering::SeqCst);
         let says = self.says.lock().unwrap().clone();
         says.expect("something to say")
+    }
+
+    fn is_aside(&self) -> bool {
+        self.is_aside.load(Ordering::SeqCst)
     }
 }
 
@@ -268,6 +273,47 @@ async fn a_lost_volume_is_named_and_found_again_without_a_second_alert() {
     secs(2).await;
     assert_eq!(drain(&mut events), ["found"]);
     assert_eq!((monitor.ready(), monitor.status(&id("a")).unwrap().entered_full), (Ok(()), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_we_take_away_ourselves_is_not_lost_and_is_still_full_when_it_is_back() {
+    let gauge = Fake::new(10);
+    let (monitor, mut events) = watch(&[("a", &gauge)]);
+    secs(2).await;
+    assert_eq!(drain(&mut events), ["ok>full 10", "measured 10"]);
+    gauge.is_aside.store(true, Ordering::SeqCst);
+    gauge.lose("not mounted there");
+    secs(3).await;
+    let before = gauge.looks();
+    secs(1).await;
+    assert!(gauge.looks() >= before + 9, "it is looked at again soon");
+    assert_eq!((drain(&mut events), monitor.ready()), (vec![], Ok(())));
+    let status = monitor.measure(&id("a")).await.unwrap();
+    assert_eq!((status.level, status.lost.clone(), status.entered_full), (Level::Full, None, 1));
+    gauge.set(10);
+    secs(2).await;
+    assert_eq!(drain(&mut events), [""; 0]);
+    // Taken away by another, it is told at the next look.
+    gauge.is_aside.store(false, Ordering::SeqCst);
+    gauge.lose("not mounted there");
+    monitor.nudge();
+    sleep(Duration::from_millis(150)).await;
+    assert_eq!(drain(&mut events), ["lost: not mounted there"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ready_before_it_is_known_which_volumes_there_are() {
+    let monitor = Monitor::new(Thresholds::default());
+    assert_eq!(monitor.ready(), Err("which volumes are here is not known yet".to_owned()));
+    monitor.set_targets(Vec::new());
+    assert_eq!(monitor.ready(), Ok(()));
+    // A volume that is just being made, and is not mounted yet.
+    let gauge = Fake::new(10);
+    gauge.is_aside.store(true, Ordering::SeqCst);
+    gauge.lose("not mounted there");
+    monitor.add(target("a", &gauge));
+    secs(1).await;
+    assert_eq!(monitor.ready(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,8 @@ struct State {
     samples: u64,
     took: Option<Duration>,
     is_gone: bool,
+    /// The last look found it taken away by ourselves.
+    is_aside: bool,
 }
 
 /// Events that wait for a subscriber. Whoever is further behind asks for the statuses.
@@ -55,7 +57,7 @@ impl Common {
     }
 
     fn tell(&self, event: Event) {
-        log(&event);
+        event.log();
         // Nobody may be listening.
         let _ = self.events.send(Arc::new(event));
     }
@@ -67,7 +69,7 @@ impl Cell {
         Self {
             id: target.id,
             gauge: Mutex::new((target.generation, target.gauge)),
-            state: Mutex::new(State { course, samples: 0, took: None, is_gone: false }),
+            state: Mutex::new(State { course, samples: 0, took: None, is_gone: false, is_aside: false }),
             wake: Notify::new(),
             wanted: AtomicU64::new(0),
             begun: AtomicU64::new(0),
@@ -165,9 +167,9 @@ impl Cell {
         common.clocked.add(took);
         let mut state = self.state();
         if state.course.status.hung {
-            tracing::info!(volume = %self.id, "answers again");
+            tracing::info!(volume = %self.id, "a volume answers again");
         }
-        (state.samples, state.took) = (state.samples + 1, Some(took));
+        (state.samples, state.took, state.is_aside) = (state.samples + 1, Some(took), false);
         let started = look.started;
         if !state.is_gone {
             state.course.see(&common.rules, look, Instant::now(), &mut |event| common.tell(event));
@@ -176,11 +178,31 @@ impl Cell {
         state.course.next(&common.rules, started)
     }
 
+    /// A look has ended that saw nothing: we have taken the volume away ourselves. Everything stays as it was known.
+    pub(super) fn skip(&self, common: &Common, number: u64) -> Instant {
+        let mut state = self.state();
+        state.is_aside = true;
+        state.course.skip();
+        self.ended.send_replace(number);
+        Instant::now() + common.rules.timing.aside
+    }
+
+    /// Why it is not as it should be. A volume that was never measured is not known to be there.
+    pub(super) fn amiss(&self) -> Option<String> {
+        let state = self.state();
+        let status = &state.course.status;
+        match (&status.lost, status.reading) {
+            (Some(reason), _) => Some(format!("{}: {reason}", status.id)),
+            (None, None) if !state.is_aside => Some(format!("{}: not measured yet", status.id)),
+            (None, _) => None,
+        }
+    }
+
     /// The look that is under way takes too long: nobody waits for it any more.
     pub(super) fn hang(&self, common: &Common) {
         if self.state().course.hang() {
             let limit = common.rules.timing.limit.as_secs_f64();
-            tracing::warn!(volume = %self.id, limit, "hangs: it does not say how full it is");
+            tracing::warn!(volume = %self.id, limit, "a volume hangs: it does not say how full it is");
         }
         self.ended.send_modify(|_| ());
     }
@@ -204,28 +226,5 @@ impl Cell {
         state.is_gone = true;
         common.tell(Event::Gone(self.id.clone()));
         self.ended.send_replace(u64::MAX);
-    }
-}
-
-fn log(event: &Event) {
-    match event {
-        Event::Level { status, previous } => {
-            let (volume, level, reading) = (&status.id, status.level, status.reading.unwrap_or_default());
-            let (size, available, inodes) = (reading.size, reading.available, reading.inodes.free);
-            if level < *previous {
-                tracing::info!(%volume, %level, %previous, %size, %available, inodes, "has room again");
-            } else {
-                tracing::warn!(%volume, %level, %previous, %size, %available, inodes, "is filling up");
-            }
-        }
-        Event::Resized { status, previous } => {
-            let size = status.reading.unwrap_or_default().size;
-            tracing::info!(volume = %status.id, %size, %previous, "has another size");
-        }
-        Event::Lost(status) => {
-            tracing::warn!(volume = %status.id, reason = status.lost, "is lost");
-        }
-        Event::Found(status) => tracing::info!(volume = %status.id, "is there again"),
-        Event::Measured(_) | Event::Reminder(_) | Event::Gone(_) => {}
     }
 }

@@ -89,8 +89,8 @@ impl Volumes for Machine {
     }
 
     fn targets(&self) -> Result<Vec<Target>, Error> {
-        let mounted = self.0.engine.mounted().map_err(refused)?;
-        Ok(mounted.into_iter().map(|(id, place)| self.0.target(id, place)).collect())
+        let expected = self.0.engine.expected().map_err(refused)?;
+        Ok(expected.into_iter().map(|(id, place)| self.0.target(id, place)).collect())
     }
 }
 
@@ -128,9 +128,10 @@ impl House {
     }
 
     /// Another place, or another device there, is another gauge.
-    fn target(&self, id: VolumeId, place: Place) -> Target {
+    fn target(&self, id: VolumeId, place: Option<Place>) -> Target {
         let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        Target { id, gauge: Arc::new(VolumeGauge { engine: self.engine.clone(), place }), generation }
+        let gauge = VolumeGauge { engine: self.engine.clone(), id: id.clone(), place };
+        Target { id, gauge: Arc::new(gauge), generation }
     }
 
     fn delete(&self, id: &VolumeId) -> Result<(), Error> {
