@@ -141,16 +141,13 @@ impl Engine {
         if let Some(record) = self.record_in(&dir, id)? {
             return Ok(Some(Found { pool, dir, record }));
         }
-        let Some(strange) = self.remains(&dir)? else { return Ok(None) };
+        let Some(reason) = self.remains(&dir)? else { return Ok(None) };
         // A question takes no lock: meanwhile it may have been made, or thrown away.
         if let Some(record) = self.record_in(&dir, id)? {
             return Ok(Some(Found { pool, dir, record }));
         }
         match self.machine.files.stat(dir.path())? {
-            Some(_) => {
-                let reason = format!("there is no record, and there is '{strange}'");
-                Err(Error::Unreadable { id: id.clone(), reason })
-            }
+            Some(_) => Err(Error::Unreadable { id: id.clone(), reason }),
             None => Ok(None),
         }
     }
@@ -172,7 +169,8 @@ impl Engine {
             Err(_) if self.machine.files.stat(dir.path())?.is_none() => return Ok(None),
             names => names?,
         };
-        Ok(names.into_iter().find(|name| name != "volume.yaml.new"))
+        let strange = names.iter().find(|name| *name != "volume.yaml.new");
+        Ok(strange.map(|name| format!("there is no record, and there is '{name}'")))
     }
 
     /// A volume that must be there, and finished.

@@ -1,5 +1,7 @@
 //! Making an unmounted ext4 smaller, so that it can be taken back.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use super::Error;
@@ -34,6 +36,9 @@ pub fn ext4(device: &Path, size: u64, undo: &Path) -> Result<(), Error> {
 /// Writes back what a shrink has overwritten (`e2undo`). Forced (`-f`): whoever was killed has not noted down what the
 /// filesystem looked like at the end, which it would else be compared with.
 pub fn undo_ext4(device: &Path, undo: &Path) -> Result<(), Error> {
+    if head(undo).is_ok_and(|head| has_no_keys(&head)) {
+        return Ok(()); // killed before it overwrote anything: e2undo takes such a file for a damaged one
+    }
     run("e2undo", &["-f", &undo.to_string_lossy()], device, &[0])
 }
 
@@ -44,6 +49,18 @@ fn run_after(program: &'static str, options: &[&str], device: &Path, last: &str)
     run(program, &options, Path::new(last), &[0])
 }
 
+/// The file itself has as much as was overwritten.
+fn head(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(file)?.take(16).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Whether an undo file has no block in it (`struct undo_header` of libext2fs: magic, then the number of keys).
+fn has_no_keys(undo: &[u8]) -> bool {
+    undo.get(8..16).is_none_or(|keys| keys == [0; 8])
+}
+
 fn number(printed: &str) -> Option<u64> {
     printed.split_once(ANSWER)?.1.split_whitespace().next()?.parse().ok()
 }
@@ -51,6 +68,15 @@ fn number(printed: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_undo_file_without_keys_has_nothing_to_undo() {
+        assert!(has_no_keys(b""));
+        assert!(has_no_keys(b"E2UNDO02"));
+        assert!(has_no_keys(&[b"E2UNDO02".as_slice(), &[0; 2040]].concat()));
+        assert!(!has_no_keys(&[b"E2UNDO02".as_slice(), &1_u64.to_le_bytes()].concat()));
+        assert!(!has_no_keys(&[b"damaged!".as_slice(), &[9; 8]].concat()));
+    }
 
     #[test]
     fn the_answer_is_found_among_other_lines() {
