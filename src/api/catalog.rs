@@ -11,13 +11,14 @@ use crate::model::VolumeId;
 /// and before somebody is told that a volume does not exist.
 pub(super) struct Catalog {
     volumes: Arc<dyn Volumes>,
-    seen: RwLock<Option<Seen>>,
+    seen: RwLock<Seen>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Seen {
-    at: Instant,
-    list: Arc<Vec<Volume>>,
+    list: Option<(Instant, Arc<Vec<Volume>>)>,
+    /// How many changes there were.
+    changes: u64,
 }
 
 /// Longer, and a volume that another program made would be missing from a list.
@@ -33,16 +34,19 @@ impl Catalog {
 
     /// Every volume, as it is now.
     pub(super) async fn read(&self) -> Result<Arc<Vec<Volume>>, Error> {
-        let at = Instant::now();
+        let (at, before) = (Instant::now(), self.seen().changes);
         let list = Arc::new(self.volumes.list().await?);
-        *self.seen.write().expect("nothing panics while it is held") = Some(Seen { at, list: list.clone() });
+        let mut seen = self.seen.write().expect("nothing panics while it is held");
+        // What was read while something changed is old.
+        if seen.changes == before {
+            seen.list = Some((at, list.clone()));
+        }
         Ok(list)
     }
 
     /// The volume that is called so.
     pub(super) async fn find(&self, word: &str) -> Result<Volume, Error> {
-        let seen = self.seen.read().expect("nothing panics while it is held").clone();
-        if let Some(Seen { at, list }) = seen
+        if let Some((at, list)) = self.seen().list
             && at.elapsed() < FRESH
             && let Some(volume) = lookup(&list, word)
         {
@@ -53,7 +57,12 @@ impl Catalog {
 
     /// Something has changed.
     pub(super) fn forget(&self) {
-        *self.seen.write().expect("nothing panics while it is held") = None;
+        let mut seen = self.seen.write().expect("nothing panics while it is held");
+        (seen.list, seen.changes) = (None, seen.changes + 1);
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen.read().expect("nothing panics while it is held").clone()
     }
 }
 
