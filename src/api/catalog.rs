@@ -46,13 +46,17 @@ impl Catalog {
 
     /// The volume that is called so.
     pub(super) async fn find(&self, word: &str) -> Result<Volume, Error> {
-        if let Some((at, list)) = self.seen().list
-            && at.elapsed() < FRESH
+        if let Some(list) = self.recent()
             && let Some(volume) = lookup(&list, word)
         {
             return Ok(volume.clone());
         }
         lookup(&self.read().await?, word).cloned().ok_or(Error::NotFound)
+    }
+
+    /// What was read a moment ago.
+    fn recent(&self) -> Option<Arc<Vec<Volume>>> {
+        self.seen().list.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, list)| list)
     }
 
     /// Something has changed.
@@ -68,9 +72,16 @@ impl Catalog {
 
 #[async_trait]
 impl Resolve for Catalog {
-    async fn volume(&self, name: &str) -> Option<VolumeId> {
-        // An error: whoever asks for all volumes is told of all, so whoever asks for one hears of it too.
-        self.find(name).await.ok().map(|volume| volume.id)
+    async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
+        let all = |list: &[Volume]| -> Vec<_> {
+            names.iter().map(|name| lookup(list, name).map(|volume| volume.id.clone())).collect()
+        };
+        let known = self.recent().map(|list| all(&list)).filter(|found| found.iter().all(Option::is_some));
+        match known {
+            Some(found) => found,
+            // An error: then no name is known.
+            None => all(&self.read().await.unwrap_or_default()),
+        }
     }
 }
 

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
@@ -37,7 +36,7 @@ pub struct Connection(#[expect(dead_code, reason = "held, not used")] Arc<OwnedS
 
 /// Serves on every listener until `stop`, then lets the answers under way end.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+    let (closing, closes) = watch::channel(false);
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     tokio::pin!(stop);
     loop {
@@ -46,7 +45,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Futur
             accepted = next(&listeners, &room) => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => talk(&graceful, &router, stream, peer, Connection(Arc::new(permit))),
+            Ok((stream, peer, permit)) => talk(&router, stream, peer, Connection(Arc::new(permit)), closes.clone()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 sleep(PAUSE).await;
@@ -54,14 +53,20 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Futur
         }
     }
     drop(listeners);
+    let _ = closing.send(true);
     // WebSockets say goodbye by themselves: they are over when every connection has been given back.
-    let over = async { (graceful.shutdown().await, room.acquire_many(CONNECTIONS).await.is_ok()) };
-    if timeout(PATIENCE, over).await.is_err() {
+    if timeout(PATIENCE, room.acquire_many(CONNECTIONS)).await.is_err() {
         tracing::warn!("requests are still under way: they are cut");
     }
 }
 
-fn talk(graceful: &GracefulShutdown, router: &Router, stream: TcpStream, peer: SocketAddr, connection: Connection) {
+fn talk(
+    router: &Router,
+    stream: TcpStream,
+    peer: SocketAddr,
+    connection: Connection,
+    mut closes: watch::Receiver<bool>,
+) {
     // Frames are small, and shall go at once.
     let _ = stream.set_nodelay(true);
     let held = connection.clone();
@@ -70,14 +75,21 @@ fn talk(graceful: &GracefulShutdown, router: &Router, stream: TcpStream, peer: S
         request.extensions_mut().insert(held.clone());
         request
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LONGEST_HEADERS);
-    let served =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-    let served = graceful.watch(served);
+    // Not hyper-util's builder for all versions: it would wait for the first byte for ever, and speak HTTP/2 too.
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LONGEST_HEADERS);
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
     tokio::spawn(async move {
+        let mut served = std::pin::pin!(served);
         // An error is the peer's: it went away, or it spoke no HTTP.
-        let _ = served.await;
+        let is_over = tokio::select! {
+            _ = served.as_mut() => true,
+            _ = closes.wait_for(|closes| *closes) => false,
+        };
+        if !is_over {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
         drop(connection);
     });
 }

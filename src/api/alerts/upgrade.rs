@@ -57,7 +57,10 @@ pub async fn upgrade(
         Err(reason) => return refused(reason),
     };
     let filter = match path {
-        Ok(Path(name)) => alerts.resolve.volume(&name).await.map_or(Filter::All, |volume| Filter::Only(vec![volume])),
+        Ok(Path(name)) => {
+            let found = alerts.resolve.volumes(&[name]).await;
+            found.into_iter().flatten().next().map_or(Filter::All, |volume| Filter::Only(vec![volume]))
+        }
         Err(_) => Filter::All,
     };
     begin(upgrade, shown.protocol, async move |stream| {
