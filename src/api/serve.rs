@@ -112,3 +112,47 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     let waiting = listeners.iter().map(|listener| Box::pin(listener.accept()));
     futures_util::future::select_all(waiting).await.0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::Extension;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_without_a_door_stops_when_it_is_told() {
+        timeout(PATIENCE, serve(Vec::new(), Router::new(), sleep(PAUSE))).await.expect("it goes on");
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_after_its_request_is_waited_for() {
+        let over = Arc::new(AtomicBool::new(false));
+        let done = over.clone();
+        let begin = async move |Extension(connection): Extension<Connection>| {
+            tokio::spawn(async move {
+                let _connection = connection;
+                sleep(PAUSE * 6).await;
+                done.store(true, Ordering::SeqCst);
+            });
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = Router::new().route("/", get(begin));
+        let served = tokio::spawn(serve(vec![listener], router, async { stopped.await.unwrap_or_default() }));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(!over.load(Ordering::SeqCst));
+        stop.send(()).unwrap();
+        served.await.unwrap();
+        assert!(over.load(Ordering::SeqCst), "it was cut");
+    }
+}

@@ -127,3 +127,19 @@ async fn listen(addresses: &[String]) -> Result<Vec<TcpListener>> {
 
 /// `EAFNOSUPPORT`: the kernel knows no such addresses.
 const NO_FAMILY: i32 = nix::errno::Errno::EAFNOSUPPORT as i32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_ready_when_the_volumes_are_known_and_somebody_sends_alerts() {
+        let watch = Watch::new(Thresholds::default());
+        assert!(watch.ready().unwrap_err().contains("not known yet"));
+        watch.monitor.set_targets(Vec::new());
+        assert_eq!(watch.ready(), Ok(()));
+        let numbers = (watch.source())();
+        assert_eq!((numbers.clients, numbers.volumes.len(), numbers.requests.len()), (0, 0, 0));
+        assert_eq!(numbers.delays.counts.len(), numbers.delays.bounds.len() + 1);
+    }
+}

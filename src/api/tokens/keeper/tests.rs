@@ -184,3 +184,23 @@ async fn a_running_keeper_follows_within_a_second() {
     assert_eq!(generation(&keeper, NEW), Some(1));
     follower.abort();
 }
+
+#[tokio::test]
+async fn a_verdict_is_that_of_a_check_and_a_single_use_is_single() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = Arc::new(Keeper::open(settings(dir.path())).unwrap());
+    let master = settings(dir.path()).master().read().unwrap();
+    assert_eq!(keeper.verdict(master.as_str(), Use::Request).await, Verdict::Master { generation: 0 });
+    for unknown in ["", "x", NEW] {
+        assert_eq!(keeper.verdict(unknown, Use::Socket).await, Verdict::Unknown);
+    }
+    // Another process has just made it.
+    let other = Keeper::open(settings(dir.path())).unwrap();
+    let (token, expires) = other.issue(Duration::from_secs(60), false).unwrap();
+    let verdict = keeper.verdict(token.as_str(), Use::Request).await;
+    assert!(matches!(verdict, Verdict::Issued { expires: end, .. } if end == expires), "{verdict:?}");
+    let (once, _) = keeper.issue(Duration::from_secs(60), true).unwrap();
+    let tries = (0..20).map(|_| keeper.verdict(once.as_str(), Use::Request));
+    let good = futures_util::future::join_all(tries).await.into_iter().filter(|verdict| verdict.key().is_some());
+    assert_eq!(good.count(), 1);
+}
