@@ -13,7 +13,7 @@ help: ## this list
 build: ## the program, target/release/ullage
 	cargo build --release
 
-demo: ## a volume's life on this machine, as a story: made, filled, grown, deleted
+demo: ## a volume's life on this machine, as a story: made, filled until it cries, grown, deleted
 	@tests/prepare demo
 	@cargo build --release
 	@tests/demo

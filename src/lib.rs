@@ -8,10 +8,13 @@
 //! | floor | what is there |
 //! |---|---|
 //! | `main`, [`cli`] | words on a command line |
-//! | [`commands`] | the only place that builds things and wires them: the roles, and the client `ullage volume` |
+//! | [`commands`] | the only place that builds things and wires them: the roles, and the clients `ullage volume` and `ullage watch` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
+//! | [`api`] | the quota API: HTTP, tokens and the alert WebSocket, over the volumes of a machine or of a pod |
+//! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into alerts |
+//! | [`k8s`] | the only place that knows Kubernetes' own API: claims |
 //! | [`observe`] | log, metrics, health |
-//! | [`engine`] | what a volume means: create, delete, expand, publish, capacity, recover, locks |
+//! | [`engine`] | what a volume means: create, delete, expand, shrink, publish, mount, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
 //! | [`store`] | records on disk |
 //! | [`config`] | the configuration, checked |
@@ -38,10 +41,18 @@
 //! **Growing**: room is admitted, the image gets its blocks past its end, then its length; the record; the device; the
 //! filesystem; and the record says that it is done. Killed in between, the same call goes on, or the next stage does.
 //!
+//! **Mounting on a machine of its own** (`ullage standalone`, [`engine::Engine::mount`]): where a volume is wanted is written
+//! into its record, then it is mounted there, without a staging path. Every start mounts it again; unmounting forgets it,
+//! last. What a kubelet has mounted is in no record.
+//!
+//! **Shrinking** ([`engine::Engine::shrink`], there and of ext4 only): unmounted; the record says that the filesystem may
+//! be smaller than the volume; the filesystem, what is overwritten kept beside the image; the record; the image is cut last;
+//! mounted again. Killed in between, the next start takes it back, or finishes it.
+//!
 //! **Deleting** is one rename into the pool's trash, which is emptied behind. What lies there is being deleted,
 //! whatever its record says.
 //!
-//! **Starting after a crash**: [`engine::Engine::recover`] undoes *Creating*, checks *Ready*, sets a record that it
+//! **Starting after a crash**: [`engine::Engine::recover`] undoes *Creating*, checks *Ready* and mounts what is wanted, sets a record that it
 //! cannot read aside; only then does Probe say ready.
 //!
 //! # Promises
@@ -49,11 +60,12 @@
 //! 1. A volume never holds more than its size, and a reserved volume can always be filled to it.
 //! 2. No step formats, truncates or deletes what it did not make itself, whatever a probe says.
 //! 3. Killed at any instruction, rebooted, or cut from power: the same call repeated gives the answer it would have
-//!    given, nothing is leaked, no other volume is touched (`tests/it/crash.rs` tries every step).
+//!    given, nothing is leaked, no other volume is touched (`tests/it/crash.rs` and `tests/it/wanted/crash.rs` try every step).
 //! 4. Records are written whole: a temporary file, fsync, rename, fsync of the directory.
 //! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 
+pub mod api;
 pub mod backend;
 pub mod cli;
 pub mod commands;
@@ -62,7 +74,9 @@ pub mod csi;
 pub mod engine;
 pub mod fs_tools;
 pub mod host;
+pub mod k8s;
 pub mod model;
+pub mod monitor;
 pub mod observe;
 pub mod rpc;
 pub mod store;

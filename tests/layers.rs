@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 
 /// From the ground up. `src/lib.rs` says what each is.
-const FLOORS: [&str; 14] = [
-    "model", "sys", "yaml", "rpc", "fs_tools", "host", "config", "store", "backend", "engine", "observe", "csi",
-    "commands", "cli",
+const FLOORS: [&str; 17] = [
+    "model", "sys", "yaml", "rpc", "fs_tools", "host", "config", "store", "backend", "engine", "observe", "k8s",
+    "monitor", "api", "csi", "commands", "cli",
 ];
 
 /// A text, and the only floors that may have it.
-const CONFINED: [(&str, &[&str]); 13] = [
+const CONFINED: [(&str, &[&str]); 16] = [
     ("unsafe ", &["sys"]),
     ("libc::", &["sys"]),
     ("linux_raw_sys", &["sys"]),
@@ -19,11 +19,14 @@ const CONFINED: [(&str, &[&str]); 13] = [
     ("Command::new", &["fs_tools"]),
     ("tonic::", &["rpc", "csi", "commands"]),
     ("prost::", &["rpc", "csi"]),
-    ("axum::", &["observe"]),
+    ("axum::", &["observe", "api"]),
+    ("tokio_tungstenite", &["api", "commands"]),
+    ("kube::", &["k8s"]),
+    ("k8s_openapi::", &["k8s"]),
     ("tracing_subscriber", &["observe"]),
     ("prometheus_client", &["observe"]),
     ("clap::", &["cli"]),
-    ("tokio::", &["rpc", "observe", "csi", "commands"]),
+    ("tokio::", &["rpc", "observe", "k8s", "monitor", "api", "csi", "commands"]),
 ];
 
 struct Source {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ullage::host::{
-    Attach, Backing, Detached, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine, MountAt,
-    MountEntry, Mounts, Result, Stat,
+    Attach, Backing, Detached, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
+    MountAt, MountEntry, MountIdentity, Mounts, Result, Stat,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Usage};
 
@@ -116,6 +116,9 @@ passed_on! { LoopDevices as "loops.":
 passed_on! { FsTools as "tools.":
     format(image: &Path, fs: FsKind) -> ();
     grow_offline(device: &HeldLoop, fs: FsKind) -> ();
+    smallest(device: &HeldLoop) -> Bytes;
+    shrink(device: &HeldLoop, size: Bytes, undo: &Path) -> ();
+    undo_shrink(device: &HeldLoop, undo: &Path) -> ();
 }
 
 impl Mounts for Metered<dyn Mounts> {
@@ -134,6 +137,18 @@ impl Mounts for Metered<dyn Mounts> {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         self.meter.time("mounts.at", || self.inner.at(path))
+    }
+
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        self.meter.time("mounts.identity", || self.inner.identity(path))
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        self.meter.time("mounts.ground", || self.inner.ground(path))
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        self.meter.time("mounts.device_size", || self.inner.device_size(mount))
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
@@ -165,6 +180,10 @@ impl Detached for MeteredMount {
 
     fn grow(&self) -> Result<()> {
         self.meter.time("mount.grow", || self.inner.grow())
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        self.meter.time("mount.set_read_only", || self.inner.set_read_only())
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {

@@ -139,11 +139,11 @@ impl LoopImages {
         Ok(Identity { id, image: stat.map(|stat| stat.id) })
     }
 
-    /// Cuts away what an interrupted growth left past the volume's size. Nothing could be written there: no device is
-    /// ever larger than the record.
+    /// Cuts away what lies past the volume's size: what an interrupted growth left, where nothing could be written as no
+    /// device is ever larger than the record; or what a shrink has left to the last, which holds nothing any more.
     pub fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         let size = record.spec.size;
-        tracing::info!(image = %dir.image().display(), %size, "an interrupted growth is taken back");
+        tracing::info!(image = %dir.image().display(), %size, "what is past the volume's size is cut away");
         Ok(self.machine.files.set_len(&dir.image(), size)?)
     }
 

@@ -57,6 +57,14 @@ pub enum Error {
         /// How it should be.
         wanted: &'static str,
     },
+    /// Nothing can be mounted there.
+    #[error("nothing is mounted at {}: {reason}", path.display())]
+    Unfit {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The volume is not mounted where it should be.
     #[error("{}: the volume is not mounted there", path.display())]
     NotMounted {

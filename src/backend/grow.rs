@@ -38,7 +38,7 @@ impl LoopImages {
         let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
         let path = match path {
             Some(path) => Some(path.to_owned()),
-            None => self.mounts_of(device)?.into_iter().map(|mount| mount.target).next(),
+            None => self.mounts_of(device)?.into_iter().min_by_key(|mount| mount.read_only).map(|mount| mount.target),
         };
         let Some(path) = path else { return Ok(Growth::Pending) }; // mounted only in another namespace
         match self.machine.mounts.grow(&path, fs) {
@@ -50,6 +50,9 @@ impl LoopImages {
 
     /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.
     pub fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        if record.growth_is_pending() {
+            self.take_back_shrink(dir, record)?;
+        }
         let stat = self.image_of(dir, record)?;
         if stat.size > record.spec.size {
             match self.device_of(dir, &record.id)? {
@@ -78,10 +81,10 @@ impl LoopImages {
         Ok(mounts.into_iter().filter(|mount| mount.device == Some(device)).collect())
     }
 
-    /// Where the volume is mounted or bound, if that is at more places than these two.
+    /// Where the volume is mounted or bound, if that is at more places than these.
     ///
     /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
-    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: [&Path; 2]) -> Result<Vec<PathBuf>> {
+    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
         let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
         let volume = self.identity(&record.id, dir)?;
         let mut expected = 0;

@@ -23,6 +23,8 @@ pub enum Fault {
     GrowthPending,
     /// Direct I/O was asked for, and the kernel does not do it.
     DirectIoOff,
+    /// The volume is not mounted at a path where it is wanted, for that reason.
+    NotMounted(String),
     /// The volume's pool is not served, for that reason.
     PoolNotServed(String),
     /// The pool has hardly any room left.
@@ -42,6 +44,7 @@ impl Fault {
             Self::FilesystemErrors(_) => "FilesystemErrors",
             Self::GrowthPending => "GrowthPending",
             Self::DirectIoOff => "DirectIoOff",
+            Self::NotMounted(_) => "NotMounted",
             Self::PoolNotServed(_) => "PoolNotServed",
             Self::PoolNearlyFull => "PoolNearlyFull",
             Self::RecordUnreadable(_) => "RecordUnreadable",
@@ -61,6 +64,7 @@ impl fmt::Display for Fault {
             Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),
             Self::GrowthPending => f.write_str("the filesystem grows to the volume's size at the next stage"),
             Self::DirectIoOff => f.write_str("direct I/O was asked for, and the kernel does not do it on this pool"),
+            Self::NotMounted(reason) => write!(f, "it is not mounted where it is wanted: {reason}"),
             Self::PoolNotServed(reason) => write!(f, "the pool is not served: {reason}"),
             Self::PoolNearlyFull => f.write_str("the pool has less than a tenth of its room left"),
             Self::RecordUnreadable(reason) => write!(f, "the record cannot be read: {reason}"),

@@ -7,11 +7,13 @@ mod error;
 mod grow;
 mod health;
 mod image;
+mod place;
+mod shrink;
 mod stage;
 
 pub use error::{Error, Result};
 pub use health::{Fault, Presence};
-pub use stage::{Growth, Staging};
+pub use stage::{Growth, Staging, same_access};
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -22,6 +22,14 @@ pub enum Growth {
     Pending,
 }
 
+/// How a filesystem is mounted.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    options: &'a MountOptions,
+    /// Whether this mount refuses writes, though the filesystem takes them.
+    hides_writes: bool,
+}
+
 impl Growth {
     /// As the record has it.
     fn of(record: &Record) -> Self {
@@ -47,36 +55,56 @@ impl LoopImages {
         }
         self.keep_reserved(dir, record)?;
         match record.spec.content {
-            Content::Filesystem(fs) => self.stage_filesystem(dir, record, fs, staging, options),
-            Content::Block => self.stage_block(dir, record, staging),
+            Content::Filesystem(fs) => {
+                self.mount_filesystem(dir, record, fs, staging.0, How { options, hides_writes: false })
+            }
+            Content::Block => self.bind_device(dir, record, &staging.source(Content::Block), false),
         }
     }
 
-    fn stage_filesystem(
+    /// Attaches the volume and makes it appear at a path of its own: a directory, or for raw blocks a file.
+    pub fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
+        self.keep_reserved(dir, record)?;
+        match record.spec.content {
+            Content::Filesystem(fs) => {
+                let how = How { options: &MountOptions::default(), hides_writes: read_only };
+                self.mount_filesystem(dir, record, fs, target, how)
+            }
+            Content::Block => self.bind_device(dir, record, target, read_only),
+        }
+    }
+
+    fn mount_filesystem(
         &self,
         dir: &VolumeDir,
         record: &Record,
         fs: FsKind,
-        staging: Staging,
-        options: &MountOptions,
+        path: &Path,
+        How { options, hides_writes }: How,
     ) -> Result<Growth> {
         let grows = record.growth_is_pending() && !options.attributes.read_only;
-        if let Some(mount) = self.mount_at(staging.0, &self.identity(&record.id, dir)?)? {
-            same_access(staging.0, mount.read_only, options.attributes.read_only)?;
-            // Staged it is, grown or not.
-            return match grows.then(|| self.follow(dir, record, Some(staging.0))) {
-                None | Some(Err(Error::GrowthNotPermitted)) => Ok(Growth::of(record)),
+        if let Some(mount) = self.mount_at(path, &self.identity(&record.id, dir)?)? {
+            same_access(path, mount.read_only, options.attributes.read_only || hides_writes)?;
+            // There it is, grown or not.
+            return match grows.then(|| self.follow(dir, record, Some(path))) {
+                None | Some(Err(Error::GrowthNotPermitted | Error::GrowthReadOnly)) => Ok(Growth::of(record)),
                 Some(followed) => followed,
             };
         }
+        if record.growth_is_pending() {
+            self.take_back_shrink(dir, record)?;
+        }
         let device = self.attach(dir, record)?;
-        self.machine.files.create_mount_point(staging.0)?;
+        self.machine.files.create_mount_point(path)?;
         let mut mount = self.machine.mounts.open(&device, fs, options)?;
         if grows {
             self.set_capacity(dir, record, device.device())?; // adopted, it may still have its old size
             mount = self.grow_detached(mount, &device, fs, options)?;
         }
-        mount.attach(staging.0)?;
+        if hides_writes {
+            mount.set_read_only()?;
+        }
+        mount.attach(path)?;
         Ok(if grows { Growth::Done } else { Growth::of(record) })
     }
 
@@ -100,25 +128,24 @@ impl LoopImages {
 
     /// The device is kept before its node is bound: a node never outlives its device, to show another volume's later.
     /// What a kill in between leaves, the next stage takes, or the next start detaches.
-    fn stage_block(&self, dir: &VolumeDir, record: &Record, staging: Staging) -> Result<Growth> {
-        let node = staging.source(Content::Block);
+    fn bind_device(&self, dir: &VolumeDir, record: &Record, node: &Path, read_only: bool) -> Result<Growth> {
         let volume = self.identity(&record.id, dir)?;
-        self.unbind_dead(&node)?;
-        let bound = self.mount_at(&node, &volume)?.is_some();
+        self.unbind_dead(node)?;
+        let bound = self.mount_at(node, &volume)?.is_some();
         let device = self.attach(dir, record)?;
         self.set_capacity(dir, record, device.device())?;
         self.machine.loops.keep(&device)?;
-        if !bound && let Err(error) = self.bind_node(device.device(), staging, &node) {
+        if !bound && let Err(error) = self.bind_node(device.device(), node, read_only) {
             self.detach_kept(device.device(), &volume)?;
             return Err(error);
         }
         Ok(Growth::Done)
     }
 
-    fn bind_node(&self, device: LoopDevice, staging: Staging, node: &Path) -> Result<()> {
-        self.machine.files.create_mount_point(staging.0)?;
+    fn bind_node(&self, device: LoopDevice, node: &Path, read_only: bool) -> Result<()> {
+        self.machine.files.create_mount_point(node.parent().unwrap_or(node))?;
         self.machine.files.create_file(node)?;
-        Ok(self.machine.mounts.bind(&device.path(), node, false)?)
+        Ok(self.machine.mounts.bind(&device.path(), node, read_only)?)
     }
 
     /// Takes away a node whose device somebody has detached: it shows nothing, and would show whoever comes next.
@@ -135,11 +162,22 @@ impl LoopImages {
     /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
     pub fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
         let volume = Identity::by_tag(id);
-        self.unmount(staging.0, &volume)?;
+        self.leave(staging.0, &volume)?;
         let node = staging.source(Content::Block);
         let bound = self.machine.mounts.at(&node)?.and_then(|mount| mount.device);
-        self.unmount(&node, &volume)?;
+        self.leave(&node, &volume)?;
         self.machine.files.remove_empty(&node)?;
+        match bound {
+            Some(device) => self.detach_kept(device, &volume),
+            None => self.detach_unbound(&volume, dir),
+        }
+    }
+
+    /// Takes the volume off a path where [`LoopImages::mount`] put it, and detaches it where that was the last.
+    pub fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+        let volume = Identity::by_tag(id);
+        let bound = self.machine.mounts.at(target)?.filter(|mount| mount.is_block).and_then(|mount| mount.device);
+        self.leave(target, &volume)?;
         match bound {
             Some(device) => self.detach_kept(device, &volume),
             None => self.detach_unbound(&volume, dir),
@@ -188,7 +226,7 @@ impl LoopImages {
 
     /// Takes the volume off a target path, and the path away.
     pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
-        self.unmount(target, &Identity::by_tag(id))?;
+        self.leave(target, &Identity::by_tag(id))?;
         match self.machine.files.remove_empty(target) {
             // Not ours: a plain directory with somebody's files in it.
             Err(error) if error.errno() == Some(Errno::ENOTEMPTY) => Ok(()),
@@ -197,7 +235,7 @@ impl LoopImages {
     }
 
     /// Every mount of the volume at this path: two on top of each other are gone with one call.
-    fn unmount(&self, path: &Path, volume: &Identity) -> Result<()> {
+    fn leave(&self, path: &Path, volume: &Identity) -> Result<()> {
         self.unbind_dead(path)?;
         while self.mount_at(path, volume)?.is_some() {
             match self.machine.mounts.unmount(path) {
@@ -211,7 +249,11 @@ impl LoopImages {
     }
 }
 
-fn same_access(path: &Path, found: bool, wanted: bool) -> Result<()> {
+/// That a volume is at a path as it is wanted there: writable, or read-only.
+///
+/// # Errors
+/// [`Error::Incompatible`].
+pub fn same_access(path: &Path, found: bool, wanted: bool) -> Result<()> {
     let word = |read_only| if read_only { "read-only" } else { "writable" };
     if found == wanted {
         return Ok(());

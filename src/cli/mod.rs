@@ -1,7 +1,10 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
+mod quota;
 mod roles;
+mod token;
 mod volume;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,8 +31,14 @@ enum Command {
     Driver(roles::Driver),
     /// Serve one directory on this host, without a cluster
     Standalone(roles::Standalone),
+    /// Serve the quota API beside volumes that are mounted here: in a pod, without privileges
+    QuotaApi(quota::QuotaApi),
     /// Create, mount, measure, grow and delete volumes of the running process
     Volume(volume::Volume),
+    /// Print or replace the token of the quota API (also: --token what|reset|set)
+    Token(token::Token),
+    /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
+    Watch(watch::Watch),
 }
 
 /// Where the running process listens.
@@ -43,10 +52,10 @@ struct Socket {
 
 /// Does what the command line says; an error is one line on standard error.
 pub fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    match Cli::parse_from(token::spelt(std::env::args_os())).command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ullage: {error}");
+            let _ = writeln!(std::io::stderr(), "{}: {error}", error.speaker());
             ExitCode::FAILURE
         }
     }
@@ -56,8 +65,11 @@ impl Command {
     fn run(self) -> Result<()> {
         match self {
             Self::Driver(driver) => commands::driver(driver.into()),
-            Self::Standalone(standalone) => commands::standalone(standalone.into()),
+            Self::Standalone(standalone) => commands::standalone(standalone.asked()?),
+            Self::QuotaApi(role) => role.run(),
             Self::Volume(volume) => volume.run(),
+            Self::Token(token) => token.run(),
+            Self::Watch(watch) => watch.run(),
         }
     }
 }
@@ -90,7 +102,9 @@ mod tests {
             let name = flag.rsplit("--").next().unwrap().to_uppercase().replace('-', "_");
             let plain = variable.as_deref() == Some(&format!("ULLAGE_{name}"));
             let of_volume = variable.as_deref() == Some(&format!("ULLAGE_VOLUME_{name}"));
-            assert!(plain || of_volume, "{flag}: {variable:?}");
+            // One variable for a flag that is repeated.
+            let of_many = flag.ends_with("--volume") && variable.as_deref() == Some("ULLAGE_VOLUMES");
+            assert!(plain || of_volume || of_many, "{flag}: {variable:?}");
         }
     }
 }

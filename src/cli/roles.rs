@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Socket;
+use super::quota::Quota;
+use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
 use crate::observe::log::{Format, Level};
@@ -47,6 +49,17 @@ pub(super) struct Standalone {
     /// Metrics, /healthz and /readyz: [host]:port, or off
     #[arg(long, env = "ULLAGE_METRICS_LISTEN", hide_env_values = true, value_name = "ADDRESS", default_value = "off")]
     metrics_listen: String,
+    /// Where volumes are mounted that are made through the quota API
+    #[arg(
+        long,
+        env = "ULLAGE_MOUNT_DIR",
+        hide_env_values = true,
+        value_name = "DIR",
+        default_value = "/run/ullage/mnt"
+    )]
+    mount_dir: PathBuf,
+    #[command(flatten)]
+    quota: Quota,
 }
 
 #[derive(Args, Debug)]
@@ -81,10 +94,16 @@ impl From<Driver> for commands::Driver {
     }
 }
 
-impl From<Standalone> for commands::Standalone {
-    fn from(standalone: Standalone) -> Self {
-        let Standalone { pool, names, serving, metrics_listen } = standalone;
-        Self { pool, overrides: names.overrides(), doors: serving.doors(metrics_listen) }
+impl Standalone {
+    pub(super) fn asked(self) -> commands::Result<commands::Standalone> {
+        let Self { pool, names, serving, metrics_listen, mount_dir, quota } = self;
+        Ok(commands::Standalone {
+            pool,
+            overrides: names.overrides(),
+            doors: serving.doors(metrics_listen),
+            mount_dir,
+            quota: quota.asked(Settings::PRIVATE)?,
+        })
     }
 }
 
@@ -100,11 +119,16 @@ impl Serving {
         Doors {
             socket: self.socket.socket,
             group: self.socket_group,
-            metrics: Some(metrics).filter(|address| !matches!(address.as_str(), "" | "off")),
+            metrics: address(metrics),
             log_level: self.log_level,
             log_format: self.log_format,
         }
     }
+}
+
+/// An address to listen at, unless it is off.
+pub(super) fn address(text: String) -> Option<String> {
+    Some(text).filter(|address| !matches!(address.as_str(), "" | "off"))
 }
 
 #[cfg(test)]
@@ -119,8 +143,8 @@ mod tests {
     fn doors(words: &str) -> Doors {
         match Cli::try_parse_from(words.split(' ')).unwrap().command {
             Command::Driver(driver) => commands::Driver::from(driver).doors,
-            Command::Standalone(standalone) => commands::Standalone::from(standalone).doors,
-            Command::Volume(_) => panic!("no role"),
+            Command::Standalone(standalone) => standalone.asked().unwrap().doors,
+            _ => panic!("no role"),
         }
     }
 

@@ -30,7 +30,7 @@ enum Verb {
     Inspect(Named),
     /// Print how full a volume is
     Usage(Named),
-    /// Make a volume larger, also while it is written to
+    /// Make a volume larger, also while it is written to; or smaller, an ext4 of `ullage standalone`
     Resize(Resize),
     /// Delete a volume and all that is in it; it must not be mounted
     Delete(Delete),
@@ -83,7 +83,7 @@ struct Unmount {
 struct Resize {
     /// The volume
     name: String,
-    /// Its new size; volumes only grow
+    /// Its new size
     #[arg(long, env = "ULLAGE_VOLUME_SIZE", hide_env_values = true, value_parser = parse_quantity)]
     size: Bytes,
 }

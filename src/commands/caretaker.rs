@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Error, Result};
@@ -12,7 +12,7 @@ use crate::engine::Engine;
 pub(super) struct Caretaker {
     thread: JoinHandle<()>,
     wake: SyncSender<()>,
-    recovered: oneshot::Receiver<()>,
+    recovered: watch::Receiver<bool>,
 }
 
 /// How often pools that are not served are tried again.
@@ -23,10 +23,10 @@ impl Caretaker {
     pub(super) fn start(engine: Arc<Engine>) -> Self {
         // One wish that waits is enough: a round does everything there is to do.
         let (wake, woken) = mpsc::sync_channel(1);
-        let (tell, recovered) = oneshot::channel();
+        let (tell, recovered) = watch::channel(false);
         let thread = spawn_blocking(move || {
             engine.recover();
-            let _ = tell.send(());
+            let _ = tell.send(true);
             tend(&engine, &woken);
         });
         Self { thread, wake, recovered }
@@ -40,10 +40,15 @@ impl Caretaker {
         })
     }
 
+    /// Becomes true when what an earlier process left is in order.
+    pub(super) fn recovered(&self) -> watch::Receiver<bool> {
+        self.recovered.clone()
+    }
+
     /// Ends only where there is no point in going on: the thread has died, or no pool is served and one is needed.
-    pub(super) async fn watch(self, engine: &Engine, needs_a_pool: bool) -> Result<()> {
+    pub(super) async fn watch(mut self, engine: &Engine, needs_a_pool: bool) -> Result<()> {
         let died = Error::Died("the thread that recovers volumes and empties the trash");
-        if self.recovered.await.is_err() {
+        if self.recovered.wait_for(|recovered| *recovered).await.is_err() {
             return Err(died);
         }
         match engine.ready() {

@@ -19,5 +19,5 @@ pub struct Driver {
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    serve(House { config, node, doors: driver.doors, needs_a_pool: false })
+    serve(House { config, node, doors: driver.doors, needs_a_pool: false, quota: None })
 }

@@ -1,8 +1,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::api::{pod, tokens};
 use crate::rpc::socket;
-use crate::{config, observe};
+use crate::{config, monitor, observe};
 
 /// Why a command did not do what was asked, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,21 @@ pub enum Error {
     /// What was asked does not fit the volume as it is.
     #[error("{0}")]
     Unfit(String),
+    /// A token cannot be read, made or replaced.
+    #[error(transparent)]
+    Tokens(#[from] tokens::Error),
+    /// What was typed is no token.
+    #[error(transparent)]
+    InvalidToken(#[from] tokens::InvalidToken),
+    /// Thresholds that contradict each other.
+    #[error(transparent)]
+    Limits(#[from] monitor::InvalidLimits),
+    /// What was typed is no volume.
+    #[error(transparent)]
+    Volume(#[from] pod::InvalidVolume),
+    /// There is nothing to watch.
+    #[error(transparent)]
+    Watch(#[from] super::watch::Error),
     /// An answer that cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(String),
@@ -57,6 +73,11 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// What stands before it on standard error: the program's name, or for a token Lightd's word.
+    pub fn speaker(&self) -> &'static str {
+        if matches!(self, Self::InvalidToken(_)) { "Error" } else { "ullage" }
+    }
+
     /// A failed step, for `map_err`.
     pub(super) fn step(step: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let step = step.into();

@@ -1,15 +1,21 @@
-//! What the program does: the roles that serve, and the client of whoever serves. The only floor that builds things
+//! What the program does: the roles that serve, and the clients of whoever serves. The only floor that builds things
 //! and wires them.
 
 mod caretaker;
 mod driver;
 mod error;
+mod quota;
+mod quota_api;
 mod samples;
 mod serve;
 mod standalone;
+pub mod token;
 pub mod volume;
+pub mod watch;
 
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};
+pub use quota::{LOOPBACK, Quota};
+pub use quota_api::{QuotaApi, quota_api};
 pub use serve::Doors;
 pub use standalone::{Standalone, standalone};

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, PoolStatus, Sample};
+use crate::model::{Claim, Reading, Usage};
+use crate::monitor::Monitor;
 use crate::observe::metrics::{PoolSample, Snapshot, Source, VolumeSample};
 
 /// The numbers of an engine's volumes and pools, as they are when somebody asks.
@@ -17,7 +19,7 @@ pub(super) fn source(engine: Arc<Engine>) -> Source {
 
 fn volume(sample: Sample) -> VolumeSample {
     let Sample { record, allocated, usage } = sample;
-    let (size, pool, claim) = (record.spec.size, record.spec.pool, record.spec.claim);
+    let (size, pool, claim) = (record.spec.size, Some(record.spec.pool), record.spec.claim);
     VolumeSample { volume: record.id, claim, pool, size, allocated, usage }
 }
 
@@ -30,4 +32,16 @@ fn pool(status: PoolStatus) -> PoolSample {
         available: room.map(|room| room.available),
         serving: room.is_some(),
     }
+}
+
+/// The numbers of volumes that somebody else has made.
+pub(super) fn watched(monitor: &Monitor) -> Snapshot {
+    let volumes = monitor.statuses().into_iter().filter_map(|status| {
+        let reading = status.reading?;
+        let Reading { size, available, inodes } = reading;
+        let usage = Some(Usage { total: size, used: reading.used(), available, inodes });
+        let (volume, claim) = (status.id.clone(), Claim::default());
+        Some(VolumeSample { volume, claim, pool: None, size, allocated: None, usage })
+    });
+    Snapshot { volumes: volumes.collect(), pools: Vec::new() }
 }

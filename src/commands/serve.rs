@@ -10,12 +10,15 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::caretaker::Caretaker;
+use super::quota::{Quota, QuotaDoor};
 use super::samples;
 use super::{Error, Result};
+use crate::api::machine::{self, Machine};
 use crate::config::Config;
 use crate::csi;
 use crate::engine::{Engine, PoolStatus};
 use crate::host::linux;
+use crate::monitor::Monitor;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 use crate::rpc::socket::{self, Access, Listener};
@@ -42,10 +45,19 @@ pub(super) struct House {
     pub(super) doors: Doors,
     /// Whether there is no point in going on while no pool is served.
     pub(super) needs_a_pool: bool,
+    /// The quota API, where there is no kubelet: then what is mounted also comes back after a restart.
+    pub(super) quota: Option<Local>,
+}
+
+/// The quota API over the volumes of this machine.
+pub(super) struct Local {
+    pub(super) quota: Quota,
+    /// Where volumes are mounted that are made through it.
+    pub(super) mount_dir: PathBuf,
 }
 
 /// Resolves when it is time to stop.
-type Stopped = watch::Receiver<bool>;
+pub(super) type Stopped = watch::Receiver<bool>;
 
 /// How long calls under way may take to end. One that is cut is undone or finished by the next start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,7 +94,12 @@ impl House {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let engine = Arc::new(Engine::new(linux::machine(), self.config.pools.clone()));
+        let quota = match &self.quota {
+            Some(local) => Some(local.quota.open(true).await?),
+            None => None,
+        };
+        let engine = Engine::new(linux::machine(), self.config.pools.clone());
+        let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let metrics = Arc::new(Metrics::new(samples::source(engine.clone())));
         let caretaker = Caretaker::start(engine.clone());
         let (stop, stopped) = watch::channel(false);
@@ -94,6 +111,7 @@ impl House {
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
         let door = self.door(engine.clone(), metrics, caretaker.waker());
+        let quota = tokio::spawn(self.quota(quota, &engine, &caretaker, stopped.clone()));
         let mut grpc = pin!(answer(listener, door, stopped));
         let ended = tokio::select! {
             ended = &mut grpc => return ended,
@@ -102,11 +120,34 @@ impl House {
         };
         let _ = stop.send(true);
         tokio::select! {
-            drained = grpc => drained?,
+            drained = async { (grpc.await, quota.await).0 } => drained?,
             () = tokio::time::sleep(PATIENCE) => tracing::warn!("calls are still under way: the next start looks after them"),
             _ = signals.next() => tracing::warn!("stopped at once"),
         }
         ended
+    }
+
+    /// The quota API, from the moment when the volumes are in order.
+    fn quota(
+        &self,
+        door: Option<QuotaDoor>,
+        engine: &Arc<Engine>,
+        caretaker: &Caretaker,
+        stopped: Stopped,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let mut recovered = caretaker.recovered();
+        let (config, deleted, engine) = (&self.config, caretaker.waker(), engine.clone());
+        let (pools, defaults) = (config.pool_names(), config.defaults.clone());
+        let local = self.quota.as_ref().map(|local| (local.mount_dir.clone(), local.quota.thresholds));
+        async move {
+            let (Some(door), Some((mount_dir, thresholds))) = (door, local) else { return };
+            if recovered.wait_for(|recovered| *recovered).await.is_err() {
+                return;
+            }
+            let settings = machine::Settings { mount_dir, pools, defaults, deleted };
+            let machine = Arc::new(Machine::new(engine, settings));
+            door.serve(machine, Monitor::new(thresholds), stopped).await;
+        }
     }
 
     fn door(&self, engine: Arc<Engine>, metrics: Arc<Metrics>, deleted: Arc<dyn Fn() + Send + Sync>) -> csi::Door {
@@ -128,7 +169,7 @@ async fn answer(listener: Listener, door: csi::Door, stopped: Stopped) -> Result
     Ok(server.serve_with_incoming_shutdown(listener, until(stopped)).await?)
 }
 
-async fn until(mut stopped: Stopped) {
+pub(super) async fn until(mut stopped: Stopped) {
     // An error: whoever could say it is gone, which says it too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
@@ -140,7 +181,7 @@ fn readiness(engine: &Engine) -> std::result::Result<Vec<String>, String> {
     Ok(engine.pools().into_iter().filter_map(reason).collect())
 }
 
-async fn listen(address: &str) -> Result<tokio::net::TcpListener> {
+pub(super) async fn listen(address: &str) -> Result<tokio::net::TcpListener> {
     health::listen(address).await.map_err(Error::step(format!("listen at {address}")))
 }
 
@@ -154,17 +195,17 @@ fn access(group: Option<&str>) -> Result<Access> {
 }
 
 /// What tells a process to stop.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

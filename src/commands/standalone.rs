@@ -1,12 +1,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::serve::{Doors, House, serve};
+use super::quota::Quota;
+use super::serve::{Doors, House, Local, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
 
 /// What `ullage standalone` is told.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Standalone {
     /// The directory of the pool `default`.
     pub pool: PathBuf,
@@ -14,6 +15,10 @@ pub struct Standalone {
     pub overrides: Overrides,
     /// Where it serves.
     pub doors: Doors,
+    /// Where volumes are mounted that are made through the quota API.
+    pub mount_dir: PathBuf,
+    /// Where and how the quota API is served.
+    pub quota: Quota,
 }
 
 /// Serves one directory on this host until it is told to stop; it is made where it is missing.
@@ -25,7 +30,13 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
         fs::create_dir_all(&pool.path).map_err(Error::step(format!("make {}", pool.path.display())))?;
     }
     let node = config.node_name.clone().unwrap_or_else(host_name);
-    serve(House { config, node, doors: standalone.doors, needs_a_pool: true })
+    // The engine takes no other path, and the kernel names mounts without links.
+    fs::create_dir_all(&standalone.mount_dir)
+        .map_err(Error::step(format!("make {}", standalone.mount_dir.display())))?;
+    let mount_dir = fs::canonicalize(&standalone.mount_dir)
+        .map_err(Error::step(format!("look at {}", standalone.mount_dir.display())))?;
+    let quota = Some(Local { quota: standalone.quota, mount_dir });
+    serve(House { config, node, doors: standalone.doors, needs_a_pool: true, quota })
 }
 
 fn host_name() -> String {

@@ -2,12 +2,13 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{self, admin as say};
 use super::{Door, Error, Service, size};
-use crate::engine::{self, SizeRange};
+use crate::engine::{self, MountRequest};
 use crate::model::{VolumeId, VolumeSpec};
 use crate::rpc::admin::admin_server::Admin;
 use crate::rpc::admin::{
     GetVolumeRequest, GetVolumeResponse, ListPoolsRequest, ListPoolsResponse, ListVolumesRequest, ListVolumesResponse,
-    Pool, ResizeVolumeRequest, ResizeVolumeResponse, Volume,
+    MountVolumeRequest, MountVolumeResponse, Pool, ResizeVolumeRequest, ResizeVolumeResponse, UnmountVolumeRequest,
+    UnmountVolumeResponse, Volume,
 };
 use crate::store::Record;
 
@@ -41,12 +42,43 @@ impl Admin for Service {
                 return Err(Error::Required("size_bytes"));
             }
             let asked = i64::try_from(request.size_bytes).unwrap_or(i64::MAX);
-            let range = SizeRange { at_least: size::size(asked, 0, VolumeSpec::SMALLEST)?, at_most: None };
+            let size = size::size(asked, 0, VolumeSpec::SMALLEST)?;
             let inspection = door.named(&request.volume, |id| {
-                door.engine.expand(id, None, range)?;
+                door.engine.resize(id, size)?;
                 door.engine.inspect(id)
             })?;
             Ok(ResizeVolumeResponse { volume: Some(say::volume(&inspection)) })
+        });
+        work.await
+    }
+
+    async fn mount_volume(
+        &self,
+        request: Request<MountVolumeRequest>,
+    ) -> Result<Response<MountVolumeResponse>, Status> {
+        let work = self.0.answer(request, |door, request| {
+            let target = convert::path("path", &request.path)?;
+            let wanted = MountRequest { target, read_only: request.read_only };
+            let inspection = door.named(&request.volume, |id| {
+                door.engine.mount(id, &wanted)?;
+                door.engine.inspect(id)
+            })?;
+            Ok(MountVolumeResponse { volume: Some(say::volume(&inspection)) })
+        });
+        work.await
+    }
+
+    async fn unmount_volume(
+        &self,
+        request: Request<UnmountVolumeRequest>,
+    ) -> Result<Response<UnmountVolumeResponse>, Status> {
+        let work = self.0.answer(request, |door, request| {
+            let target = convert::path("path", &request.path)?;
+            let inspection = door.named(&request.volume, |id| {
+                door.engine.unmount(id, &target)?;
+                Ok(door.engine.inspect(id).ok()) // it may be one whose record cannot be read
+            })?;
+            Ok(UnmountVolumeResponse { volume: inspection.as_ref().map(say::volume) })
         });
         work.await
     }

@@ -130,5 +130,7 @@ asks! {
     admin::ListVolumesRequest: "Admin.ListVolumes";
     admin::GetVolumeRequest: "Admin.GetVolume" about volume;
     admin::ResizeVolumeRequest: "Admin.ResizeVolume" about volume;
+    admin::MountVolumeRequest: "Admin.MountVolume" about volume;
+    admin::UnmountVolumeRequest: "Admin.UnmountVolume" about volume;
     admin::ListPoolsRequest: "Admin.ListPools";
 }

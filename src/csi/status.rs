@@ -64,6 +64,8 @@ fn of_kind(kind: Kind) -> Code {
         Kind::Full => Code::ResourceExhausted,
         // "Unsupported `capacity_range`": the user may take the request back. Never RESOURCE_EXHAUSTED on growing.
         Kind::SizeRefused => Code::OutOfRange,
+        // The same, of a size that is smaller. No call of CSI asks for it.
+        Kind::ShrinkRefused => Code::OutOfRange,
         // Something has to be done first; on growing the kubelet lets the pod start all the same.
         Kind::NotNow => Code::FailedPrecondition,
         // The volume may well be there: NOT_FOUND would let its owner be told that it is gone.

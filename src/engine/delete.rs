@@ -1,5 +1,5 @@
 use super::pool::Pool;
-use super::{Engine, Error, Result};
+use super::{Engine, Error, Found, Result};
 use crate::model::VolumeId;
 
 impl Engine {
@@ -8,6 +8,10 @@ impl Engine {
     /// Renamed into the trash it is gone; its space comes back when the trash is emptied ([`Engine::tend`]).
     pub fn delete(&self, id: &VolumeId) -> Result<()> {
         let _lock = self.locks.lock(id)?;
+        self.delete_unmounted(id)
+    }
+
+    fn delete_unmounted(&self, id: &VolumeId) -> Result<()> {
         let Some(found) = self.find(id)? else {
             return match self.missing(id) {
                 Error::NoVolume(_) => {
@@ -30,8 +34,27 @@ impl Engine {
                 return Err(Error::InUse { id: id.clone(), places });
             }
         }
+        self.bury(&found)
+    }
+
+    /// Deletes a volume after taking it off the places where it is wanted. While it is anywhere else, or is in use, it stays.
+    pub fn remove(&self, id: &VolumeId) -> Result<()> {
+        let _lock = self.locks.lock(id)?;
+        if let Some(mut found) = self.find(id)?.filter(|found| !found.record.mounts.is_empty()) {
+            self.step_aside(&mut found)?;
+        }
+        self.delete_unmounted(id)
+    }
+
+    /// No path, no promise and no wish is left.
+    fn bury(&self, found: &Found) -> Result<()> {
+        let id = &found.record.id;
+        for wanted in &found.record.mounts {
+            self.clear_away(wanted)?;
+        }
         self.discard(found.pool, id)?;
         found.pool.ledger.forget(id);
+        self.forget_absent(id);
         Ok(())
     }
 

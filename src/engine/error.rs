@@ -43,6 +43,14 @@ pub enum Error {
     CannotGrow(#[source] Box<Error>),
     #[error("the volume is {size}, and cannot become {asked}: volumes only grow")]
     Smaller { size: Bytes, asked: Bytes },
+    #[error("the volume is {size}, and cannot shrink to {asked}")]
+    Larger { size: Bytes, asked: Bytes },
+    #[error("a volume that holds {content} cannot shrink: only one with ext4 can")]
+    Unshrinkable { content: String },
+    #[error("the volume cannot become {asked}: what is in it needs {least}")]
+    TooFull { asked: Bytes, least: Bytes },
+    #[error("no volume can become {asked}: that is less than 20MB")]
+    TooSmall { asked: Bytes },
     #[error("the volume is {size}, more than the limit of {limit} that was asked for")]
     PastLimit { size: Bytes, limit: Bytes },
     #[error("volume '{id}' is in use: {}", places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", "))]
@@ -75,6 +83,8 @@ pub enum Kind {
     Full,
     /// The volume cannot have the size that is asked for.
     SizeRefused,
+    /// The volume cannot become smaller, or not by so much.
+    ShrinkRefused,
     /// Something has to be done first: unmount, stage, give a capability.
     NotNow,
     /// What is needed is out of reach, and may come back.
@@ -96,6 +106,9 @@ impl Error {
             Self::NotServed { .. } | Self::NoFilesystem { .. } => Kind::Full,
             Self::NoVolumeHere { .. } | Self::Unfinished(_) => Kind::Unavailable,
             Self::CannotGrow(_) | Self::Smaller { .. } | Self::PastLimit { .. } => Kind::SizeRefused,
+            Self::Larger { .. } | Self::Unshrinkable { .. } | Self::TooFull { .. } | Self::TooSmall { .. } => {
+                Kind::ShrinkRefused
+            }
             Self::InUse { .. } => Kind::NotNow,
             Self::Unreadable { .. } | Self::Store(_) | Self::Host(_) => Kind::Failed,
             Self::Backend(error) => kind_of(error),
@@ -129,6 +142,7 @@ fn kind_of(error: &backend::Error) -> Kind {
         Backend::HeldByOthers { .. }
         | Backend::ForeignMount { .. }
         | Backend::Busy { .. }
+        | Backend::Unfit { .. }
         | Backend::GrowthNotPermitted
         | Backend::GrowthReadOnly => Kind::NotNow,
         Backend::DiscardReserved => Kind::Invalid,

@@ -11,11 +11,15 @@ mod error;
 mod expand;
 mod inspect;
 mod ledger;
+mod located;
 mod locks;
+mod mount;
 mod opening;
 mod pool;
 mod publish;
 mod recover;
+mod remount;
+mod shrink;
 mod view;
 
 pub use capacity::Capacity;
@@ -24,11 +28,15 @@ pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
 pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
+pub use located::{Located, Place, Whereabouts};
+pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};
 
-use std::sync::RwLock;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, RwLock};
 
 use crate::backend::LoopImages;
 use crate::config::PoolConfig;
@@ -46,6 +54,10 @@ pub struct Engine {
     locks: VolumeLocks,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
+    /// Whether mounts are written down, and come back after a restart.
+    keeps_mounts: bool,
+    /// Where volumes are wanted and could not be mounted, and why.
+    absent: Mutex<BTreeMap<(PathBuf, VolumeId), String>>,
 }
 
 /// A volume that was found.
@@ -65,6 +77,8 @@ impl Engine {
             locks: VolumeLocks::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
+            keeps_mounts: false,
+            absent: Mutex::default(),
         }
     }
 
@@ -127,16 +141,13 @@ impl Engine {
         if let Some(record) = self.record_in(&dir, id)? {
             return Ok(Some(Found { pool, dir, record }));
         }
-        let Some(strange) = self.remains(&dir)? else { return Ok(None) };
+        let Some(reason) = self.remains(&dir)? else { return Ok(None) };
         // A question takes no lock: meanwhile it may have been made, or thrown away.
         if let Some(record) = self.record_in(&dir, id)? {
             return Ok(Some(Found { pool, dir, record }));
         }
         match self.machine.files.stat(dir.path())? {
-            Some(_) => {
-                let reason = format!("there is no record, and there is '{strange}'");
-                Err(Error::Unreadable { id: id.clone(), reason })
-            }
+            Some(_) => Err(Error::Unreadable { id: id.clone(), reason }),
             None => Ok(None),
         }
     }
@@ -158,7 +169,8 @@ impl Engine {
             Err(_) if self.machine.files.stat(dir.path())?.is_none() => return Ok(None),
             names => names?,
         };
-        Ok(names.into_iter().find(|name| name != "volume.yaml.new"))
+        let strange = names.iter().find(|name| *name != "volume.yaml.new");
+        Ok(strange.map(|name| format!("there is no record, and there is '{name}'")))
     }
 
     /// A volume that must be there, and finished.

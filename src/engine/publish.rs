@@ -64,8 +64,8 @@ impl Engine {
         let staging = Staging(&request.staging);
         if request.exclusive {
             let source = staging.source(found.record.spec.content);
-            let known = [source.as_path(), &request.target];
-            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, known)?;
+            let known = [source.as_path(), request.target.as_path()];
+            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, &known)?;
             if !places.is_empty() {
                 return Err(Error::InUse { id: id.clone(), places });
             }
@@ -89,7 +89,7 @@ impl Engine {
     /// The volume that shall leave a path. A pod must be able to go though its volume's pool is out of reach or its record
     /// cannot be read: then the kernel's word on what is mounted is enough. Only of a volume that does not exist, and is
     /// not at the path, the caller hears so.
-    fn leaving(&self, id: &VolumeId, path: &Path) -> Result<Option<Found<'_>>> {
+    pub(super) fn leaving(&self, id: &VolumeId, path: &Path) -> Result<Option<Found<'_>>> {
         match self.existing(id) {
             Ok(found) => Ok(Some(found)),
             Err(Error::NoVolume(_)) if !self.backend.is_occupied(path)? => Err(Error::NoVolume(id.clone())),

@@ -7,17 +7,20 @@ use crate::store::{self, Phase, Record};
 
 impl Engine {
     /// Opens every pool and brings what an earlier process left in order: *Creating* is undone (no success was ever
-    /// answered), *Ready* is checked. One bad record is set aside and reported, and never stops the node.
+    /// answered), *Ready* is checked,
+    /// and mounted where it is wanted. One bad record is set aside and reported, and never stops the node.
     pub fn recover(&self) {
         for pool in &self.pools {
             self.open(pool);
         }
+        self.remount();
         self.recovered.store(true, Ordering::Release);
     }
 
     /// What is done behind the calls, again and again: pools that were not served are tried, those that are served are
     /// looked at, and the trash is emptied.
     pub fn tend(&self) {
+        let served = self.served_pools().count();
         for pool in &self.pools {
             match pool.is_served().then(|| pool.still_there(&self.machine)) {
                 None => self.open(pool),
@@ -30,6 +33,10 @@ impl Engine {
                     }));
                 }
             }
+        }
+        match self.served_pools().count() > served {
+            true => self.remount(), // one has come back, with its volumes
+            false => self.remount_absent(),
         }
     }
 
@@ -121,6 +128,11 @@ impl Engine {
 
     /// A fault of a volume is a matter of its health, not of the start.
     fn recover_ready(&self, dir: &store::VolumeDir, record: &Record) -> Result<()> {
+        let image = self.machine.files.stat(&dir.image())?;
+        if image.is_some_and(|image| image.size > record.spec.size) {
+            // It is cut now. A shrink that was killed may have been so before its record was on disk.
+            record.save(&*self.machine.files, dir)?;
+        }
         if let Err(error) = self.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");
             return Ok(());

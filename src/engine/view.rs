@@ -9,8 +9,8 @@ use crate::store::{Phase, Record};
 
 /// The mounts of the machine at one moment: whoever looks at many volumes reads the table once.
 pub struct View<'a> {
-    engine: &'a Engine,
-    mounts: Vec<MountEntry>,
+    pub(super) engine: &'a Engine,
+    pub(super) mounts: Vec<MountEntry>,
 }
 
 /// Everything there is to say of a volume.
@@ -78,6 +78,8 @@ impl View<'_> {
 
     fn inspected(&self, found: Found) -> Result<Inspection> {
         let Engine { backend, machine, .. } = self.engine;
+        let absent = if self.engine.keeps_mounts { found.record.mounts.as_slice() } else { &[] };
+        let absent: Vec<_> = absent.iter().filter_map(|wanted| self.engine.absence(&found, wanted)).collect();
         let Found { pool, dir, record } = found;
         let presence = backend.presence(&dir, &record.id, &self.mounts)?;
         let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
@@ -89,6 +91,7 @@ impl View<'_> {
             Phase::Ready => backend.faults(&dir, &record, &self.mounts)?,
             Phase::Creating => Vec::new(),
         };
+        faults.extend(absent.into_iter().map(Fault::NotMounted));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
         }

@@ -9,17 +9,17 @@ const LAST_LINES: usize = 5;
 
 /// Runs a program on a file to its end: no input, untranslated output. An exit code that is not among `good` is an error.
 pub(super) fn run(program: &'static str, options: &[&str], file: &Path, good: &[i32]) -> Result<(), Error> {
-    run_with(program, options, &[], file, good)
+    run_with(program, options, &[], file, good).map(drop)
 }
 
-/// The same, with more in the program's environment.
+/// The same, with more in the program's environment; what it printed.
 pub(super) fn run_with(
     program: &'static str,
     options: &[&str],
     environment: &[(&str, &str)],
     file: &Path,
     good: &[i32],
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let failed = |status: String, output: String| Error::Failed { program, status, output };
     // By its whole path, and without a PATH of its own: so it is spawned, where else this process would be copied.
     let mut command = Command::new(find(program).ok_or(Error::Missing { program })?);
@@ -32,7 +32,7 @@ pub(super) fn run_with(
     let printed = String::from_utf8_lossy(&printed);
     tracing::debug!(?command, status = %output.status, output = printed.trim(), "ran");
     match output.status.code() {
-        Some(code) if good.contains(&code) => Ok(()),
+        Some(code) if good.contains(&code) => Ok(printed.into_owned()),
         _ => Err(failed(output.status.to_string(), last_lines(&printed))),
     }
 }

@@ -39,7 +39,7 @@ const NOT_SO: [&str; 2] = [" is mounted", "mke2fs forced anyway"];
 fn mke2fs(image: &Path, extended: &str) -> Result<(), Error> {
     let options = ["-q", "-F", "-F", "-m", "0", "-b", "4096", "-e", "remount-ro", "-E", extended];
     let made = run_with("mkfs.ext4", &options, &[NO_SEARCH], image, &[0]);
-    made.map_err(|error| match error {
+    made.map(drop).map_err(|error| match error {
         Error::Failed { program, status, output } => {
             let true_ones = output.split("; ").filter(|part| !NOT_SO.iter().any(|text| part.contains(text)));
             Error::Failed { program, status, output: true_ones.collect::<Vec<_>>().join("; ") }

@@ -1,8 +1,9 @@
-//! The only place that runs programs: `mkfs`, `e2fsck`, `resize2fs`.
+//! The only place that runs programs: `mkfs`, `e2fsck`, `resize2fs`, `e2undo`.
 
 pub mod check;
 mod command;
 pub mod format;
+pub mod shrink;
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]

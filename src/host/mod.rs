@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use error::{Error, Result};
 pub use files::{FileId, FileKind, Files, Lock, Stat};
 pub use loops::{Attach, Backing, HeldLoop, LoopDevice, LoopDevices};
-pub use mounts::{Detached, MountAt, MountEntry, Mounts};
+pub use mounts::{Detached, Ground, MountAt, MountEntry, MountIdentity, Mounts};
 pub use tools::FsTools;
 
 /// One machine: four doors to the same kernel.

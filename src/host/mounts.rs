@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{HeldLoop, LoopDevice, Result};
-use crate::model::{FsKind, MountOptions, Owner, Usage};
+use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
 /// Mounts, in the mount namespace of this process.
 pub trait Mounts: Send + Sync {
@@ -20,6 +20,15 @@ pub trait Mounts: Send + Sync {
 
     /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there (`statx(2)`).
     fn at(&self, path: &Path) -> Result<Option<MountAt>>;
+
+    /// Which mount is at exactly this path; `None` as with [`Mounts::at`]. One system call, without any privilege.
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>>;
+
+    /// What lies under the mount at exactly this path (`/proc/self/mountinfo`); `None` where the table has none.
+    fn ground(&self, path: &Path) -> Result<Option<Ground>>;
+
+    /// The size of the device under a mount (`/sys/dev/block`), without opening it; `None` where there is no device.
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>>;
 
     /// Every mount (`/proc/self/mountinfo`). For inspection and for rare questions.
     fn list(&self) -> Result<Vec<MountEntry>>;
@@ -45,6 +54,9 @@ pub trait Detached: Send {
     /// As [`Mounts::grow`].
     fn grow(&self) -> Result<()>;
 
+    /// Lets this mount refuse writes, and the filesystem take those through others (`mount_setattr(2)`).
+    fn set_read_only(&self) -> Result<()>;
+
     /// Puts it at a path (`move_mount(2)`), where it stays.
     fn attach(self: Box<Self>, target: &Path) -> Result<()>;
 }
@@ -58,6 +70,24 @@ pub struct MountAt {
     pub is_block: bool,
     /// Whether writes are refused, by the mount or by the filesystem.
     pub read_only: bool,
+}
+
+/// One mount, unlike every other that is or was at its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MountIdentity {
+    /// The number of the device under it (`st_dev`), major and minor.
+    pub device: (u32, u32),
+    /// The kernel's number of the mount; 0 where it does not tell.
+    pub id: u64,
+}
+
+/// What lies under a mount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ground {
+    /// Whether the root of the filesystem is seen there, and not a directory in it.
+    pub is_root: bool,
+    /// The filesystem, where it is one of ours.
+    pub fs: Option<FsKind>,
 }
 
 /// One line of the mount table.

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod ids;
+mod level;
 mod mount_options;
 mod quantity;
 mod usage;
@@ -11,6 +12,7 @@ mod volume;
 
 pub use bytes::Bytes;
 pub use ids::{InvalidId, PoolName, VolumeId};
+pub use level::{Level, Reading};
 pub use mount_options::{MountAttributes, MountOptions};
 pub use quantity::{InvalidQuantity, parse_quantity};
 pub use usage::{Inodes, Usage};

@@ -122,7 +122,7 @@ mod tests {
         let mounted = VolumeSample {
             volume: VolumeId::from_name("a"),
             claim,
-            pool: pool.clone(),
+            pool: Some(pool.clone()),
             size,
             allocated,
             usage: Some(usage),

@@ -18,8 +18,8 @@ pub struct VolumeSample {
     pub volume: VolumeId,
     /// Whose.
     pub claim: Claim,
-    /// Where it lies.
-    pub pool: PoolName,
+    /// Where it lies; not known beside a volume that somebody else has made.
+    pub pool: Option<PoolName>,
     /// Its size.
     pub size: Bytes,
     /// What its image takes of the pool.
@@ -71,7 +71,7 @@ impl VolumeSample {
             ("volume", self.volume.as_str()),
             ("pvc", self.claim.name.as_deref().unwrap_or_default()),
             ("namespace", self.claim.namespace.as_deref().unwrap_or_default()),
-            ("pool", self.pool.as_str()),
+            ("pool", self.pool.as_ref().map_or("", PoolName::as_str)),
         ]
     }
 }

@@ -64,4 +64,9 @@ impl VolumeDir {
     pub fn image(&self) -> PathBuf {
         self.0.join("image")
     }
+
+    /// What a shrink has overwritten in the image, until it is finished.
+    pub fn undo(&self) -> PathBuf {
+        self.0.join("shrink.undo")
+    }
 }

@@ -5,6 +5,7 @@
 //! POOL/pool.yaml               the marker: the mark that this is our pool, and not the bare directory of a lost mount
 //! POOL/volumes/ID/volume.yaml  the record
 //! POOL/volumes/ID/image        the backing file
+//! POOL/volumes/ID/shrink.undo  what a shrink that is under way has overwritten
 //! POOL/trash/                  what is being deleted: renamed here first, reclaimed behind
 //! ```
 //!
@@ -16,7 +17,7 @@ mod record;
 
 pub use layout::{PoolDir, VolumeDir};
 pub use marker::Marker;
-pub use record::{Phase, Record};
+pub use record::{Phase, Record, WantedMount};
 
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -21,6 +23,22 @@ pub struct Record {
     pub spec: VolumeSpec,
     /// The size to which its filesystem has been brought. Less than `spec.size`: growing is not finished.
     pub grown_to: Bytes,
+    /// Where it shall be mounted on this machine, also after a restart. A cluster's node keeps none: there the kubelet
+    /// says what is mounted. Not written where empty, so a program that does not know it reads every other record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<WantedMount>,
+}
+
+/// A place where a volume shall be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WantedMount {
+    /// A directory; for raw blocks a file.
+    pub path: PathBuf,
+    /// Without writes.
+    pub read_only: bool,
+    /// Whether the path was not there before: then it goes with the mount.
+    pub made: bool,
 }
 
 /// How far a volume has come.
@@ -37,7 +55,7 @@ impl Record {
     /// The record of a volume that is about to be made.
     pub fn creating(id: VolumeId, spec: VolumeSpec, created: OffsetDateTime) -> Self {
         let grown_to = spec.size;
-        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to }
+        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to, mounts: Vec::new() }
     }
 
     /// Whether the filesystem has yet to follow the volume's size.
@@ -89,6 +107,11 @@ mod tests {
         let text = yaml::print(&record).expect("printable");
         assert!(text.contains("schema: 1\nid: db\nphase: creating\ncreated: 2023-11-14T22:13:20Z\n"), "{text}");
         assert!(text.contains("  content: xfs\n"), "{text}");
+        assert_eq!(yaml::parse::<Record>(&text).expect("readable"), record);
+        assert!(!text.contains("mounts"), "{text}");
+        let wanted = WantedMount { path: "/mnt/a b".into(), read_only: true, made: false };
+        let record = Record { mounts: vec![wanted], ..record };
+        let text = yaml::print(&record).expect("printable");
         assert_eq!(yaml::parse::<Record>(&text).expect("readable"), record);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use linux_raw_sys::general::{STATX_MNT_ID, STATX_MNT_ID_UNIQUE};
 use nix::errno::Errno;
 use nix::libc;
 use nix::{NixPath, Result};
@@ -17,6 +18,9 @@ pub struct Entry {
     pub device: Number,
     /// The device that it is, for a device node.
     pub node: Number,
+    /// The mount in which it is: a number that is never used again since Linux 6.8, before that while it is mounted;
+    /// 0 from a kernel that does not tell.
+    pub mount: u64,
 }
 
 /// A device's number.
@@ -28,6 +32,9 @@ pub struct Number {
     pub minor: u32,
 }
 
+/// A kernel that does not know the unique number gives the other unasked.
+const WANTED: u32 = libc::STATX_TYPE | STATX_MNT_ID_UNIQUE;
+
 /// Looks at a path. `EOPNOTSUPP` from a kernel that does not tell mount roots (before 5.8).
 pub fn statx(path: &Path) -> Result<Entry> {
     let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
@@ -35,7 +42,7 @@ pub fn statx(path: &Path) -> Result<Entry> {
     let found = path.with_nix_path(|path| {
         // SAFETY: the kernel reads the path up to its NUL and writes at most one `statx`, for which any bytes are valid.
         unsafe {
-            Errno::result(libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, libc::STATX_TYPE, found.as_mut_ptr()))?;
+            Errno::result(libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, WANTED, found.as_mut_ptr()))?;
             Ok::<_, Errno>(found.assume_init())
         }
     })??;
@@ -48,5 +55,6 @@ pub fn statx(path: &Path) -> Result<Entry> {
         is_block: u32::from(found.stx_mode) & libc::S_IFMT == libc::S_IFBLK,
         device: Number { major: found.stx_dev_major, minor: found.stx_dev_minor },
         node: Number { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
+        mount: if found.stx_mask & (STATX_MNT_ID_UNIQUE | STATX_MNT_ID) != 0 { found.stx_mnt_id } else { 0 },
     })
 }

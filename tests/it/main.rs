@@ -8,5 +8,8 @@ mod crash;
 mod engine;
 mod grpc;
 mod host;
+mod machine;
+mod tokens;
+mod wanted;
 mod world;
 mod writers;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ullage::config::{Overcommit, PoolConfig, Reserve};
-use ullage::engine::{Access, CreateRequest, Engine, PublishRequest, Result, SizeRange, StageRequest};
+use ullage::engine::{Access, CreateRequest, Engine, MountRequest, PublishRequest, Result, SizeRange, StageRequest};
 use ullage::host::fake::{Fake, How};
 use ullage::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, Owner, PoolName, VolumeId, VolumeSpec};
 use ullage::store::Record;
@@ -14,6 +14,7 @@ pub struct World {
     pub fake: Fake,
     pub engine: Engine,
     pools: Vec<PoolConfig>,
+    keeps_mounts: bool,
 }
 
 pub fn pool(name: &str, path: &str) -> PoolConfig {
@@ -27,6 +28,11 @@ pub fn pool(name: &str, path: &str) -> PoolConfig {
     }
 }
 
+fn process(fake: &Fake, pools: &[PoolConfig], keeps_mounts: bool) -> Engine {
+    let engine = Engine::new(fake.machine(), pools.to_vec());
+    if keeps_mounts { engine.keeping_mounts() } else { engine }
+}
+
 impl World {
     /// A disk of 100 GiB.
     pub fn new() -> Self {
@@ -34,19 +40,28 @@ impl World {
     }
 
     pub fn with(fake: Fake, pools: Vec<PoolConfig>) -> Self {
+        Self::serving(fake, pools, false)
+    }
+
+    /// A machine of its own: what is mounted comes back after a restart.
+    pub fn keeping_mounts() -> Self {
+        Self::serving(Fake::new(Bytes::gib(100)), vec![pool("default", POOL)], true)
+    }
+
+    fn serving(fake: Fake, pools: Vec<PoolConfig>, keeps_mounts: bool) -> Self {
         for pool in &pools {
             fake.machine().files.create_dir(&pool.path).unwrap();
         }
         fake.machine().files.create_dir(Path::new("/kubelet")).unwrap();
-        let engine = Engine::new(fake.machine(), pools.clone());
+        let engine = process(&fake, &pools, keeps_mounts);
         engine.recover();
-        Self { fake, engine, pools }
+        Self { fake, engine, pools, keeps_mounts }
     }
 
     /// The next process on the machine that the last one left.
     pub fn restart(&mut self, how: How) {
         self.fake.restart(how);
-        self.engine = Engine::new(self.fake.machine(), self.pools.clone());
+        self.engine = process(&self.fake, &self.pools, self.keeps_mounts);
     }
 
     pub fn create(&self, volume: &Volume) -> Result<Record> {
@@ -76,6 +91,10 @@ impl World {
 
     pub fn unstage(&self, volume: &Volume) -> Result<()> {
         self.engine.unstage(&volume.id(), &volume.staging())
+    }
+
+    pub fn mount(&self, volume: &Volume, target: &str) -> Result<()> {
+        self.engine.mount(&volume.id(), &MountRequest { target: target.into(), read_only: false })
     }
 
     pub fn expand(&self, volume: &Volume, size: Bytes, at: Option<&Path>) -> Result<Bytes> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ullage::host::{Attach, HeldLoop};
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, VolumeId};
+use ullage::monitor::MountChanges;
 
 use crate::common::host_expectations::{Bed, soon, soon_free};
 use crate::scratch::Scratch;
@@ -222,4 +223,22 @@ fn mkfs_refuses_an_xfs_that_holds_something() {
     let image = formatted(&bed, FsKind::Xfs);
     let error = bed.machine().tools.format(&image, FsKind::Xfs).unwrap_err().to_string();
     assert!(error.contains("mkfs.xfs ended with exit status: 1"), "{error}");
+}
+
+#[tokio::test]
+async fn each_mount_and_each_unmount_is_told_at_once() {
+    async fn comes(changes: &mut MountChanges, millis: u64) -> bool {
+        let change = tokio::time::timeout(Duration::from_millis(millis), changes.changed()).await;
+        change.is_ok_and(|change| change.map(|()| true).unwrap())
+    }
+    let (dir, mut changes) = (tempfile::tempdir().unwrap(), MountChanges::new().unwrap());
+    for _ in 0..20 {
+        // Others may mount at the same time: what they did is behind us.
+        while comes(&mut changes, 1).await {}
+        assert!(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(dir.path()).status().unwrap().success());
+        assert!(comes(&mut changes, 1000).await, "a mount was missed");
+        while comes(&mut changes, 1).await {}
+        assert!(Command::new("umount").arg(dir.path()).status().unwrap().success());
+        assert!(comes(&mut changes, 1000).await, "an unmount was missed");
+    }
 }

@@ -5,11 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crowd;
+mod gauge;
 mod growth;
 mod health;
 mod host;
 mod kernel;
 mod kills;
 mod scratch;
+mod shrink;
 mod volumes;
 mod world;

@@ -65,7 +65,7 @@ impl Create {
 }
 
 /// What this client wants to do with a volume.
-pub(super) fn capability(block: bool) -> VolumeCapability {
+fn capability(block: bool) -> VolumeCapability {
     let access_type = match block {
         true => AccessType::Block(BlockVolume {}),
         false => AccessType::Mount(MountVolume::default()),

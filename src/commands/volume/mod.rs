@@ -3,12 +3,13 @@
 mod client;
 mod create;
 mod mount;
-mod output;
+pub(super) mod output;
 mod places;
 mod progress;
 mod show;
 mod words;
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 pub use create::Create;
@@ -34,7 +35,7 @@ pub enum Action {
     Inspect(String, Output),
     /// Prints how full one is.
     Usage(String, Output),
-    /// Makes one larger.
+    /// Makes one larger, or smaller.
     Resize(String, Bytes),
     /// Deletes one, and its data.
     Delete(String),
@@ -65,9 +66,10 @@ async fn resize(client: &Client, name: &str, size: Bytes) -> Result<()> {
     let volume = client.resize(name, size).await?;
     let after = Bytes::new(volume.size_bytes);
     let rest = if volume.growth_pending { "; its filesystem follows when it is mounted" } else { "" };
-    match before == after {
-        true => output::say(&format!("{name} is {after} already{rest}")),
-        false => output::say(&format!("{name} has grown from {before} to {after}{rest}")),
+    match before.cmp(&after) {
+        Ordering::Equal => output::say(&format!("{name} is {after} already{rest}")),
+        Ordering::Less => output::say(&format!("{name} has grown from {before} to {after}{rest}")),
+        Ordering::Greater => output::say(&format!("{name} has shrunk from {before} to {after}{rest}")),
     }
 }
 

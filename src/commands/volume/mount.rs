@@ -1,9 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
-use super::create::capability;
 use super::{Error, Result, output, places};
-use crate::rpc::admin::Volume;
+use crate::rpc::admin::{self, Volume};
 
 /// A volume to be shown at a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,19 +26,8 @@ pub struct Unmount {
 
 impl Mount {
     pub(super) async fn run(self, client: &Client) -> Result<()> {
-        let volume = client.get(&self.name).await?;
         let target = places::resolved(&self.path)?;
-        let block = is_block(&volume);
-        if !is_at(&volume, &target) {
-            places::must_be_free(&target, block)?;
-        }
-        client.stage(volume.id.clone(), capability(block)).await?;
-        let shown = client.publish(volume.id.clone(), capability(block), &target, self.read_only).await;
-        if shown.is_err() && volume.mounts.is_empty() {
-            // The first error is the one to tell.
-            let _ = unstage(client, &volume).await;
-        }
-        shown?;
+        client.mount(&self.name, &target, self.read_only).await?;
         output::say(&format!("{} is mounted at {}", self.name, target.display()))
     }
 }
@@ -47,96 +35,69 @@ impl Mount {
 impl Unmount {
     pub(super) async fn run(self, client: &Client) -> Result<()> {
         let volume = client.get(&self.name).await?;
-        let ours = staged_at(client, &volume);
         let targets = match &self.path {
             Some(path) => vec![at(&volume, places::resolved(path)?)?],
-            None => everywhere(&volume, &ours)?,
+            None => everywhere(&volume)?,
         };
         for target in &targets {
-            client.unpublish(volume.id.clone(), target).await?;
-            if !is_block(&volume) {
-                places::leave_directory(target);
-            }
+            client.unmount(volume.id.clone(), target).await?;
             output::say(&format!("{} is unmounted from {}", self.name, target.display()))?;
-        }
-        let left = client.get(&volume.id).await?;
-        if left.mounts.iter().all(|mount| Path::new(&mount.path) == ours) {
-            unstage(client, &volume).await?;
         }
         Ok(())
     }
 }
 
-/// The place named, where the volume is there.
+/// The place named, where the volume is there, or is wanted.
 fn at(volume: &Volume, target: PathBuf) -> Result<PathBuf> {
-    if is_at(volume, &target) {
+    if volume.mounts.iter().chain(&volume.wanted).any(|mount| Path::new(&mount.path) == target) {
         return Ok(target);
     }
-    let (name, places) = (&volume.name, paths(volume).join(", "));
+    let (name, places) = (&volume.name, paths(&volume.mounts).join(", "));
     Err(Error::Unfit(match places.is_empty() {
         true => format!("{name} is not mounted"),
         false => format!("{name} is not mounted at {}: it is at {places}", target.display()),
     }))
 }
 
-/// Every place but that where it is staged. What a kubelet has mounted is not taken from under its pods.
-fn everywhere(volume: &Volume, ours: &Path) -> Result<Vec<PathBuf>> {
-    if volume.mounts.is_empty() {
-        return at(volume, PathBuf::new()).map(|_| Vec::new());
+/// Every place where it is wanted. What a kubelet has mounted is not taken from under its pods.
+fn everywhere(volume: &Volume) -> Result<Vec<PathBuf>> {
+    let name = &volume.name;
+    match (paths(&volume.wanted), paths(&volume.mounts)) {
+        (wanted, _) if !wanted.is_empty() => Ok(wanted.into_iter().map(PathBuf::from).collect()),
+        (_, mounts) if mounts.is_empty() => Err(Error::Unfit(format!("{name} is not mounted"))),
+        (_, mounts) => {
+            let places = mounts.join(", ");
+            Err(Error::Unfit(format!("nobody has asked for {name} to stay mounted: name the path ({places})")))
+        }
     }
-    if !is_at(volume, ours) {
-        let (name, places) = (&volume.name, paths(volume).join(", "));
-        return Err(Error::Unfit(format!("{name} was not mounted by 'ullage volume mount': name the path ({places})")));
-    }
-    Ok(paths(volume).into_iter().map(PathBuf::from).filter(|path| path != ours).collect())
 }
 
-async fn unstage(client: &Client, volume: &Volume) -> Result<()> {
-    client.unstage(volume.id.clone()).await?;
-    places::tidy(&client.staging(&volume.id));
-    Ok(())
-}
-
-/// Where the kernel shows a volume that this client has staged: a block device is a node in the directory.
-fn staged_at(client: &Client, volume: &Volume) -> PathBuf {
-    let staging = client.staging(&volume.id);
-    let staging = places::resolved(&staging).unwrap_or(staging);
-    if is_block(volume) { staging.join("device") } else { staging }
-}
-
-fn is_at(volume: &Volume, path: &Path) -> bool {
-    volume.mounts.iter().any(|mount| Path::new(&mount.path) == path)
-}
-
-fn paths(volume: &Volume) -> Vec<&str> {
-    volume.mounts.iter().map(|mount| mount.path.as_str()).collect()
-}
-
-fn is_block(volume: &Volume) -> bool {
-    volume.content == "block"
+fn paths(mounts: &[admin::Mount]) -> Vec<&str> {
+    mounts.iter().map(|mount| mount.path.as_str()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::admin;
+
+    fn mounts(paths: &[&str]) -> Vec<admin::Mount> {
+        paths.iter().map(|path| admin::Mount { path: (*path).to_owned(), read_only: false }).collect()
+    }
 
     fn mounted(paths: &[&str]) -> Volume {
-        let mounts = paths.iter().map(|path| admin::Mount { path: (*path).to_owned(), read_only: false }).collect();
-        Volume { name: "db".into(), mounts, ..Volume::default() }
+        Volume { name: "db".into(), mounts: mounts(paths), ..Volume::default() }
     }
 
     #[test]
-    fn everywhere_is_not_where_it_is_staged() {
-        let volume = mounted(&["/run/staging/db", "/mnt/a", "/mnt/b"]);
-        let places = everywhere(&volume, Path::new("/run/staging/db")).unwrap();
-        assert_eq!(places, [Path::new("/mnt/a"), Path::new("/mnt/b")]);
+    fn everywhere_is_where_it_is_wanted() {
+        let volume = Volume { wanted: mounts(&["/mnt/a", "/mnt/b"]), ..mounted(&["/run/else", "/mnt/a"]) };
+        assert_eq!(everywhere(&volume).unwrap(), [Path::new("/mnt/a"), Path::new("/mnt/b")]);
     }
 
     #[test]
     fn what_a_kubelet_mounted_stays() {
         let volume = mounted(&["/var/lib/kubelet/globalmount", "/var/lib/kubelet/pods/1"]);
-        let said = everywhere(&volume, Path::new("/run/staging/db")).unwrap_err().to_string();
+        let said = everywhere(&volume).unwrap_err().to_string();
         assert!(said.contains("name the path (/var/lib/kubelet/globalmount, "), "{said}");
     }
 
@@ -145,6 +106,8 @@ mod tests {
         let said = |volume: &Volume| at(volume, "/mnt/x".into()).unwrap_err().to_string();
         assert_eq!(said(&mounted(&["/mnt/a"])), "db is not mounted at /mnt/x: it is at /mnt/a");
         assert_eq!(said(&mounted(&[])), "db is not mounted");
-        assert_eq!(everywhere(&mounted(&[]), Path::new("/s")).unwrap_err().to_string(), "db is not mounted");
+        assert_eq!(everywhere(&mounted(&[])).unwrap_err().to_string(), "db is not mounted");
+        let wanted = Volume { wanted: mounts(&["/mnt/x"]), ..mounted(&[]) };
+        assert_eq!(at(&wanted, "/mnt/x".into()).unwrap(), Path::new("/mnt/x"));
     }
 }

@@ -47,7 +47,7 @@ impl Output {
 }
 
 /// Prints a line, or several.
-pub(super) fn say(text: &str) -> Result<()> {
+pub(in crate::commands) fn say(text: &str) -> Result<()> {
     match writeln!(io::stdout(), "{text}") {
         // `ullage volume list | head` has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

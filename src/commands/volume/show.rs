@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::client::Client;
@@ -10,8 +8,7 @@ use crate::rpc::admin::{ListVolumesResponse, Pool, Usage, Volume};
 
 /// Prints every volume; below them, for people, what of the pools is not served and what was set aside.
 pub(super) async fn list(client: &Client, output: Output) -> Result<()> {
-    let staging = client.staging("");
-    output.print(&client.list().await?, |listed| table(listed, &staging))
+    output.print(&client.list().await?, table)
 }
 
 /// Prints everything about a volume.
@@ -24,13 +21,13 @@ pub(super) async fn usage(client: &Client, name: &str, output: Output) -> Result
     output.print(&Measured::from(client.get(name).await?), Measured::table)
 }
 
-fn table(listed: &ListVolumesResponse, staging: &Path) -> String {
+fn table(listed: &ListVolumesResponse) -> String {
     let mut parts = Vec::new();
     if listed.volumes.is_empty() {
         parts.push("There are no volumes.".to_owned());
     } else {
         let header = ["NAME", "SIZE", "USED", "AVAIL", "FS", "POOL", "MOUNTED", "HEALTH"];
-        parts.push(columns(Some(header), listed.volumes.iter().map(|volume| row(volume, staging)).collect()));
+        parts.push(columns(Some(header), listed.volumes.iter().map(row).collect()));
     }
     let refused: Vec<_> = listed.pools.iter().filter(|pool| !pool.serving).map(refused).collect();
     if !refused.is_empty() {
@@ -43,7 +40,7 @@ fn table(listed: &ListVolumesResponse, staging: &Path) -> String {
     parts.join("\n\n")
 }
 
-fn row(volume: &Volume, staging: &Path) -> [String; 8] {
+fn row(volume: &Volume) -> [String; 8] {
     let amount = |choose: fn(&Usage) -> u64| {
         volume.usage.as_ref().map_or("-".to_owned(), |usage| Bytes::new(choose(usage)).to_string())
     };
@@ -54,7 +51,7 @@ fn row(volume: &Volume, staging: &Path) -> [String; 8] {
         amount(|usage| usage.available_bytes),
         volume.content.clone(),
         volume.pool.clone(),
-        words::mounted(volume, staging),
+        words::mounted(volume),
         words::health(volume),
     ]
 }
@@ -125,7 +122,7 @@ mod tests {
     #[test]
     fn a_list_shows_where_volumes_are_and_what_is_wrong() {
         let mount = |path: &str| Mount { path: path.into(), read_only: false };
-        let mounts = vec![mount("/run/ullage/staging/db"), mount("/mnt/db"), mount("/mnt/too")];
+        let mounts = vec![mount("/mnt/db"), mount("/mnt/too")];
         let fault = Fault { reason: "DirectIoOff".into(), message: "".into() };
         let used = Volume { usage: Some(usage()), mounts, faults: vec![fault], ..volume("db") };
         let pool = Pool {
@@ -147,8 +144,8 @@ fast        /fast  /fast does not exist
 
 SET ASIDE        REASON
 /pool/volumes/x  no record";
-        assert_eq!(table(&listed, Path::new("/run/ullage/staging")), expected);
-        assert_eq!(table(&ListVolumesResponse::default(), Path::new("/")), "There are no volumes.");
+        assert_eq!(table(&listed), expected);
+        assert_eq!(table(&ListVolumesResponse::default()), "There are no volumes.");
     }
 
     #[test]

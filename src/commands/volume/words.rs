@@ -1,14 +1,11 @@
 //! A volume in words.
 
-use std::path::Path;
-
 use crate::model::Bytes;
 use crate::rpc::admin::{Claim, Fault, Mount, Usage, Volume};
 
-/// Where it is mounted, without the place where it is staged.
-pub(super) fn mounted(volume: &Volume, staging: &Path) -> String {
-    let paths = volume.mounts.iter().map(|mount| mount.path.as_str());
-    let paths: Vec<_> = paths.filter(|path| !Path::new(path).starts_with(staging)).collect();
+/// Where it is mounted.
+pub(super) fn mounted(volume: &Volume) -> String {
+    let paths: Vec<_> = volume.mounts.iter().map(|mount| mount.path.as_str()).collect();
     if paths.is_empty() { "-".to_owned() } else { paths.join(" ") }
 }
 

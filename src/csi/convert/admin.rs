@@ -7,7 +7,7 @@ use crate::engine::{self, Inspection, PoolStatus};
 use crate::host::MountEntry;
 use crate::model::{self, Backend, FsKind};
 use crate::rpc::admin::{Claim, Fault as FaultMessage, FsState, Mount, Pool, SetAside, Usage, Volume};
-use crate::store::{Phase, Record};
+use crate::store::{Phase, Record, WantedMount};
 
 /// A volume and what the machine says of it.
 pub(in crate::csi) fn volume(inspection: &Inspection) -> Volume {
@@ -76,12 +76,17 @@ fn of_record(record: &Record) -> Volume {
         uid: spec.owner.map(|owner| owner.uid),
         gid: spec.owner.map(|owner| owner.gid),
         mode: spec.owner.map(|owner| owner.mode),
+        wanted: record.mounts.iter().map(wanted).collect(),
         ..Volume::default()
     }
 }
 
 fn mount(entry: &MountEntry) -> Mount {
     Mount { path: entry.target.display().to_string(), read_only: entry.read_only || entry.filesystem_read_only }
+}
+
+fn wanted(mount: &WantedMount) -> Mount {
+    Mount { path: mount.path.display().to_string(), read_only: mount.read_only }
 }
 
 fn usage(usage: &model::Usage) -> Usage {

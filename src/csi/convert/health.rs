@@ -44,6 +44,7 @@ fn of_volume(fault: &Fault) -> VolumeHealthErrorType {
         | Fault::FilesystemErrors(_)
         | Fault::GrowthPending
         | Fault::DirectIoOff
+        | Fault::NotMounted(_)
         | Fault::PoolNearlyFull => VolumeHealthErrorType::Degraded,
     }
 }

@@ -111,6 +111,10 @@ impl Disk {
             disk.inodes.entry(ino).or_default();
             disk.next = disk.next.max(ino + 1);
         }
+        for root in self.inodes.values().filter_map(|inode| inode.root) {
+            disk.inodes.entry(root).or_insert_with(Inode::directory);
+            disk.next = disk.next.max(root + 1);
+        }
         disk
     }
 }

@@ -74,7 +74,7 @@ impl World {
         around.is_some_and(|mount| mount.read_only || mount.fs_read_only)
     }
 
-    fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
+    pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
         let (parent, name) = self.parent(path)?;
         if self.now.entry(parent, &name).is_ok() {
             return Err(Errno::EEXIST);

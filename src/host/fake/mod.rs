@@ -9,7 +9,7 @@ mod files;
 mod loops;
 mod mounts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -80,6 +80,8 @@ struct World {
     locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
     refuse_online_ext4: bool,
+    /// Mounts on which somebody has a file open.
+    busy: BTreeSet<PathBuf>,
     steps: usize,
     cut: Option<Cut>,
     fail_next: Option<(&'static str, Errno)>,
@@ -99,6 +101,7 @@ impl Fake {
             locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
+            busy: BTreeSet::new(),
             steps: 0,
             cut: None,
             fail_next: None,
@@ -141,6 +144,9 @@ impl Fake {
             world.mounts.clear();
             world.loops = Loops::default();
         }
+        if how == How::Reboot {
+            world.durable = world.now.clone();
+        }
         if how == How::PowerCut {
             world.now = world.durable.after_power_cut();
             world.durable = world.now.clone();
@@ -152,6 +158,15 @@ impl Fake {
     /// Lets growing a mounted ext4 fail with `EPERM`, as without `CAP_SYS_RESOURCE`.
     pub fn refuse_online_ext4(&self, refuse: bool) {
         self.world().refuse_online_ext4 = refuse;
+    }
+
+    /// Lets somebody open a file at a mount, or close it.
+    pub fn set_busy(&self, target: &Path, busy: bool) {
+        let mut world = self.world();
+        match busy {
+            true => world.busy.insert(target.to_owned()),
+            false => world.busy.remove(target),
+        };
     }
 
     /// What others take of the disk: the rest is `capacity`.

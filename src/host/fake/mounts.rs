@@ -1,20 +1,27 @@
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 
 use super::disk::Inode;
 use super::loops::Hold;
 use super::{Fake, FakeFs, FakeMount, World};
-use crate::host::{Detached, Error, FsTools, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
+use crate::host::{
+    Detached, Error, FsTools, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
+};
 use crate::model::{Bytes, FsKind, Inodes, MountOptions, Owner, Usage};
 
 /// What a filesystem takes of a sparse image when it is made.
 const METADATA: Bytes = Bytes::mib(1);
 
+/// What a filesystem holds while a program moves it about.
+const IN_PIECES: u64 = u64::MAX;
+
 struct FakeDetached {
     fake: Fake,
     hold: Hold,
     mount: FakeMount,
+    read_only: AtomicBool,
 }
 
 impl World {
@@ -34,6 +41,30 @@ impl World {
         let image = self.loops.get(device).ok_or(Errno::ENXIO)?.image;
         self.sync_inode(image);
         Ok(())
+    }
+
+    /// Changes a filesystem as a program does: on disk when it returns.
+    fn set_fs(&mut self, device: u32, fs: FakeFs) {
+        if let Some(image) = self.loops.get(device).map(|device| device.image) {
+            self.now.inode_mut(image).fs = Some(fs);
+            self.sync_inode(image);
+        }
+    }
+
+    fn keep_undo(&mut self, undo: &Path, fs: FakeFs) -> Result<(), Errno> {
+        let content = format!("{} {}", fs.size.get(), fs.data).into_bytes();
+        let (len, allocated) = (Bytes::new(content.len() as u64), Bytes::new(4096));
+        let ino = self.add(undo, Inode { content, len, allocated, ..Inode::default() })?;
+        self.sync_inode(ino);
+        undo.parent().and_then(|dir| self.find(dir).ok()).into_iter().for_each(|dir| self.sync_inode(dir));
+        Ok(())
+    }
+
+    fn kept_undo(&self, undo: &Path) -> Result<(Bytes, u64), Errno> {
+        let text = String::from_utf8_lossy(&self.file(undo)?.content).into_owned();
+        let (size, data) = text.split_once(' ').ok_or(Errno::EINVAL)?;
+        let number = |text: &str| text.parse().map_err(|_| Errno::EINVAL);
+        Ok((Bytes::new(number(size)?), number(data)?))
     }
 
     fn mount_at(&self, path: &Path) -> Option<&FakeMount> {
@@ -66,7 +97,7 @@ impl Mounts for Fake {
         let read_only = options.attributes.read_only;
         let mount =
             FakeMount { target: PathBuf::new(), device: number, fs: Some(fs), read_only, fs_read_only: read_only };
-        Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount }))
+        Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount, read_only: AtomicBool::new(false) }))
     }
 
     fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
@@ -86,6 +117,9 @@ impl Mounts for Fake {
             let errno = world.find(target).err().unwrap_or(Errno::EINVAL);
             return Err(Error::call("umount2", target, errno));
         };
+        if world.busy.contains(target) {
+            return Err(Error::call("umount2", target, Errno::EBUSY));
+        }
         world.mounts.remove(at);
         world.clear_unused_loops();
         Ok(())
@@ -99,6 +133,26 @@ impl Mounts for Fake {
             is_block: mount.fs.is_none(),
             read_only: mount.read_only || mount.fs_read_only,
         }))
+    }
+
+    /// This machine numbers no mounts: two of one device are the same.
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        let mut world = self.world();
+        world.step("statx", path)?;
+        let mount = world.mount_at(path);
+        Ok(mount.map(|mount| MountIdentity { device: (LoopDevice::MAJOR, mount.device), id: 0 }))
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        let mut world = self.world();
+        world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
+        Ok(world.mount_at(path).map(|mount| Ground { is_root: true, fs: mount.fs }))
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        let mut world = self.world();
+        world.step("read", Path::new("/sys/dev/block"))?;
+        Ok(world.loops.get(mount.device.1).map(|device| device.size))
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
@@ -157,8 +211,15 @@ impl Detached for FakeDetached {
         world.grow(self.mount.device, true).map_err(|errno| Error::call("growfs", "/", errno))
     }
 
+    fn set_read_only(&self) -> Result<()> {
+        self.fake.world().step("mount_setattr", Path::new("/"))?;
+        self.read_only.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
-        let Self { fake, hold, mount } = *self;
+        let Self { fake, hold, mut mount, read_only } = *self;
+        mount.read_only |= read_only.into_inner();
         let mut world = fake.world();
         let moved = world.step("move_mount", target).and_then(|()| {
             world.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;
@@ -192,5 +253,42 @@ impl FsTools for Fake {
             return Err(Error::call("e2fsck", &path, Errno::EBUSY));
         }
         world.grow(device.device().0, false).map_err(|errno| Error::call("resize2fs", &path, errno))
+    }
+
+    fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {
+        let mut world = self.world();
+        let path = device.device().path();
+        world.step("resize2fs -P", &path)?;
+        let data = world.fs_mut(device.device().0).map(|fs| fs.data).unwrap_or_default();
+        Ok(METADATA.saturating_add(Bytes::mib(data)))
+    }
+
+    /// What was written is in pieces while it is moved.
+    fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()> {
+        let mut world = self.world();
+        let (number, path) = (device.device().0, device.device().path());
+        let failed = |errno| Error::call("resize2fs", &path, errno);
+        world.step("e2fsck", &path)?;
+        if world.mounts.iter().any(|mount| mount.device == number && mount.fs.is_some()) {
+            return Err(Error::call("e2fsck", &path, Errno::EBUSY));
+        }
+        let before = *world.fs_mut(number).ok_or_else(|| failed(Errno::EINVAL))?;
+        world.step("write undo", undo)?;
+        world.keep_undo(undo, before).map_err(failed)?;
+        world.step("resize2fs -z", &path)?;
+        world.set_fs(number, FakeFs { data: IN_PIECES, ..before });
+        world.step("resize2fs", &path)?;
+        world.set_fs(number, FakeFs { size, ..before });
+        Ok(())
+    }
+
+    fn undo_shrink(&self, device: &HeldLoop, undo: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("e2undo", undo)?;
+        let failed = |errno| Error::call("e2undo", undo, errno);
+        let (size, data) = world.kept_undo(undo).map_err(failed)?;
+        let fs = *world.fs_mut(device.device().0).ok_or_else(|| failed(Errno::EINVAL))?;
+        world.set_fs(device.device().0, FakeFs { size, data, ..fs });
+        Ok(())
     }
 }

@@ -28,6 +28,16 @@ pub(super) fn size(device: LoopDevice) -> Result<Bytes> {
     Ok(Bytes::new(sectors * 512))
 }
 
+/// The size of any block device; `None` where the number is of none (tmpfs, overlay).
+pub(super) fn size_of(number: Number) -> Result<Option<Bytes>> {
+    let file = format!("/sys/dev/block/{}:{}/size", number.major, number.minor);
+    match fs::read_to_string(&file) {
+        Ok(sectors) => Ok(sectors.trim().parse().ok().map(|sectors: u64| Bytes::new(sectors.saturating_mul(512)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).of("read", &file),
+    }
+}
+
 /// Whether the device reads and writes its file directly: the flag in its status can lie.
 pub(super) fn direct_io(device: LoopDevice) -> bool {
     attribute(device, "loop/dio").is_ok_and(|text| text == "1")

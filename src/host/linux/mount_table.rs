@@ -1,11 +1,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::block;
 use super::failure::Named;
-use crate::host::{LoopDevice, MountEntry, Result};
+use crate::host::{Ground, LoopDevice, MountEntry, Result};
+use crate::model::FsKind;
 use crate::sys::statx::Number;
 
 const MOUNT_INFO: &str = "/proc/self/mountinfo";
@@ -14,6 +15,20 @@ const MOUNT_INFO: &str = "/proc/self/mountinfo";
 pub(super) fn read() -> Result<Vec<MountEntry>> {
     let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
     Ok(table.split(|byte| *byte == b'\n').filter_map(Line::parse).map(Line::entry).collect())
+}
+
+/// What lies under the topmost mount at a path.
+pub(super) fn ground(path: &Path) -> Result<Option<Ground>> {
+    let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
+    let shown = shown(path);
+    let mut lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
+    Ok(lines.rfind(|line| line.target == shown).map(|line| line.ground()))
+}
+
+/// A path as the table has it. What is mounted there is not asked: it may hang.
+pub(super) fn shown(path: &Path) -> PathBuf {
+    let parts = path.parent().and_then(|dir| dir.canonicalize().ok()).zip(path.file_name());
+    parts.map_or_else(|| path.to_owned(), |(dir, name)| dir.join(name))
 }
 
 /// One line, as in `proc_pid_mountinfo(5)`: `36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw,errors=x`.
@@ -49,6 +64,11 @@ impl Line {
             filesystem_read_only: has(&self.fs_options, &["ro", "emergency_ro", "shutdown"]),
             target: self.target,
         }
+    }
+
+    fn ground(&self) -> Ground {
+        let fs = FsKind::ALL.into_iter().find(|kind| kind.as_str() == self.fs);
+        Ground { is_root: self.root == Path::new("/"), fs }
     }
 
     /// That under the filesystem; of a bound device node, which lies on /dev, that of its name.
@@ -105,6 +125,15 @@ mod tests {
         assert!(entry("1 2 7:99 / /a rw - ext4 /dev/loop99 ro,errors=remount-ro").filesystem_read_only);
         assert!(entry("1 2 7:99 / /a rw - ext4 /dev/loop99 rw,errors=remount-ro,emergency_ro").filesystem_read_only);
         assert!(!entry("1 2 7:99 / /a rw - xfs /dev/loop99 rw,attr2").filesystem_read_only);
+    }
+
+    #[test]
+    fn tells_a_filesystem_from_a_directory_in_one() {
+        let ground = |line: &str| Line::parse(line.as_bytes()).unwrap().ground();
+        let whole = ground("1 2 7:9 / /data rw - xfs /dev/loop9 rw");
+        assert_eq!(whole, Ground { is_root: true, fs: Some(FsKind::Xfs) });
+        let part = ground("1 2 8:1 /volumes/a/data /data rw - btrfs /dev/sda1 rw");
+        assert_eq!(part, Ground { is_root: false, fs: None });
     }
 
     #[test]

@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Uid, fchown};
 use super::failure::{Named, refused};
 use super::superblock::Ext4;
 use super::{block, mount_table};
-use crate::host::{Detached, Error, HeldLoop, LoopDevice, MountAt, MountEntry, Mounts, Result};
+use crate::host::{Detached, Error, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result};
 use crate::model::{Bytes, FsKind, Inodes, MountAttributes, MountOptions, Owner, Usage};
 use crate::sys::grow;
 use crate::sys::mount::{Answer, Context, attribute, clone_tree, move_to, set_read_only};
@@ -71,6 +71,25 @@ impl Mounts for LinuxMounts {
         }))
     }
 
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        match statx(path) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            found => {
+                let found = found.of("statx", path)?;
+                let device = (found.device.major, found.device.minor);
+                Ok(found.is_mount_root.then_some(MountIdentity { device, id: found.mount }))
+            }
+        }
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        mount_table::ground(path)
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        block::size_of(Number { major: mount.device.0, minor: mount.device.1 })
+    }
+
     fn list(&self) -> Result<Vec<MountEntry>> {
         mount_table::read()
     }
@@ -109,6 +128,10 @@ impl Detached for OpenFilesystem {
 
     fn grow(&self) -> Result<()> {
         grow_inside(&self.root()?, self.fs, &self.device)
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        set_read_only(&self.mount).of("mount_setattr", &self.device)
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
@@ -161,8 +184,7 @@ fn bits(attributes: MountAttributes) -> u32 {
 
 /// As [`Mounts::at`], by the mount table.
 fn in_table(path: &Path) -> Result<Option<MountAt>> {
-    let shown = path.parent().and_then(|dir| dir.canonicalize().ok()).zip(path.file_name());
-    let shown = shown.map_or_else(|| path.to_owned(), |(dir, name)| dir.join(name));
+    let shown = mount_table::shown(path);
     let found = mount_table::read()?.into_iter().rfind(|entry| entry.target == shown);
     let is_read_only = |entry: &MountEntry| entry.read_only || entry.filesystem_read_only;
     Ok(found.map(|entry| MountAt { device: entry.device, is_block: false, read_only: is_read_only(&entry) }))

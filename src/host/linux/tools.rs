@@ -6,9 +6,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::fs_tools::{check, format};
+use crate::fs_tools::{check, format, shrink};
 use crate::host::{FsTools, HeldLoop, Result};
-use crate::model::FsKind;
+use crate::model::{Bytes, FsKind};
 
 pub(super) struct LinuxTools;
 
@@ -29,6 +29,24 @@ impl FsTools for LinuxTools {
             check::grow_ext4(&device)?;
         }
         Ok(())
+    }
+
+    fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {
+        Ok(Bytes::new(shrink::smallest_ext4(&device.device().path())?))
+    }
+
+    fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()> {
+        let device = device.device().path();
+        wait_for_the_last_mount(&device);
+        check::ext4(&device)?;
+        Ok(shrink::ext4(&device, size.get(), undo)?)
+    }
+
+    fn undo_shrink(&self, device: &HeldLoop, undo: &Path) -> Result<()> {
+        let device = device.device().path();
+        wait_for_the_last_mount(&device);
+        shrink::undo_ext4(&device, undo)?;
+        Ok(check::ext4(&device)?)
     }
 }
 

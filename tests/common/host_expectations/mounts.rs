@@ -1,9 +1,10 @@
 use nix::errno::Errno;
-use ullage::host::MountAt;
+use ullage::host::{Ground, MountAt};
 use ullage::model::{Bytes, FsKind, MountOptions, Owner};
 
 use super::{
-    Bed, Expectation, attached, formatted_image, id_of, mounted, plain_image, refused_with, soon_free, unmounted,
+    Bed, Expectation, attached, formatted_image, id_of, mounted, plain_image, refused_with, smallest, soon_free,
+    unmounted,
 };
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
@@ -54,6 +55,10 @@ fn mount(bed: &dyn Bed) {
         assert_eq!(at, MountAt { device: Some(device), is_block: false, read_only: false });
         assert_eq!(machine.loops.backing(device).unwrap().unwrap().image, id_of(bed, &image));
         assert_eq!(machine.mounts.error_count(device, fs).unwrap(), 0);
+        let identity = machine.mounts.identity(&target).unwrap().unwrap();
+        assert_eq!(machine.mounts.device_size(identity).unwrap(), Some(smallest(fs)));
+        assert_eq!(machine.mounts.ground(&target).unwrap(), Some(Ground { is_root: true, fs: Some(fs) }));
+        assert_eq!(machine.mounts.identity(&target).unwrap(), Some(identity));
 
         let list = machine.mounts.list().unwrap();
         let entry = list.iter().find(|entry| entry.target == target).unwrap();
@@ -80,6 +85,9 @@ fn no_mount(bed: &dyn Bed) {
     refused_with(mounts.unmount(&bed.dir().join("none")), &[Errno::ENOENT]);
     assert_eq!(mounts.at(&bed.dir()).unwrap(), None);
     assert_eq!(mounts.at(&bed.dir().join("none")).unwrap(), None);
+    assert_eq!(mounts.identity(&bed.dir()).unwrap(), None);
+    assert_eq!(mounts.identity(&bed.dir().join("none")).unwrap(), None);
+    assert_eq!(mounts.ground(&bed.dir()).unwrap(), None);
 }
 
 fn bind(bed: &dyn Bed) {
@@ -141,9 +149,11 @@ fn two_on_one_path(bed: &dyn Bed) {
     let images = FsKind::ALL.map(|fs| (fs, formatted_image(bed, fs)));
     let [target, _] = images.each_ref().map(|(fs, image)| mounted(bed, image, *fs, "mount"));
     let upper = mounts.at(&target).unwrap().unwrap();
+    let upper_identity = mounts.identity(&target).unwrap().unwrap();
     mounts.unmount(&target).unwrap();
     let lower = mounts.at(&target).unwrap().unwrap();
     assert_ne!(upper.device, lower.device);
+    assert_ne!(upper_identity, mounts.identity(&target).unwrap().unwrap());
     assert_eq!(bed.machine().loops.backing(lower.device.unwrap()).unwrap().unwrap().image, id_of(bed, &images[0].1));
     unmounted(bed, &target);
     for (_, image) in images {

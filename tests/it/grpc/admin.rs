@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use tonic::Code::{InvalidArgument, NotFound, OutOfRange};
-use ullage::rpc::admin::{GetVolumeRequest, ListPoolsRequest, ListVolumesRequest, ResizeVolumeRequest, Volume};
+use ullage::rpc::admin::{
+    GetVolumeRequest, ListPoolsRequest, ListVolumesRequest, MountVolumeRequest, ResizeVolumeRequest,
+    UnmountVolumeRequest, Volume,
+};
 use ullage::rpc::csi::CreateVolumeRequest;
 
 use super::ask::*;
@@ -93,4 +96,28 @@ async fn volumes_pools_and_what_is_not_understood_are_listed() {
     assert!(pool.available_bytes < pool.free_bytes);
     let filesystems: Vec<_> = pool.file_systems.iter().map(|state| (state.fs.as_str(), state.usable)).collect();
     assert_eq!(filesystems, [("ext4", true), ("xfs", true)]);
+}
+
+#[tokio::test]
+async fn a_volume_is_mounted_where_somebody_wants_it() {
+    let mut server = Server::start().await;
+    server.create(create("db")).await.unwrap();
+    let mount = |path: &str| MountVolumeRequest { volume: "db".into(), path: path.into(), read_only: true };
+    let unmount = |path: &str| UnmountVolumeRequest { volume: "db".into(), path: path.into() };
+    refused(server.admin.mount_volume(mount("mnt")).await, InvalidArgument, "path 'mnt' is not an absolute path");
+    for _ in 0..2 {
+        let volume = server.admin.mount_volume(mount("/mnt/db")).await.unwrap().into_inner().volume.unwrap();
+        let mounts: Vec<_> = volume.mounts.into_iter().map(|mount| (mount.path, mount.read_only)).collect();
+        assert_eq!(mounts, [("/mnt/db".to_owned(), true)]);
+        assert!(volume.wanted.is_empty(), "on a node of a cluster nothing is kept");
+    }
+    for _ in 0..2 {
+        let volume = server.admin.unmount_volume(unmount("/mnt/db")).await.unwrap().into_inner().volume.unwrap();
+        assert!(volume.mounts.is_empty());
+    }
+    refused(
+        server.admin.mount_volume(MountVolumeRequest { volume: "other".into(), ..mount("/mnt/db") }).await,
+        NotFound,
+        "volume 'other' does not exist",
+    );
 }

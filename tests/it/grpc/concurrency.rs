@@ -73,6 +73,18 @@ impl FsTools for Gated {
     fn grow_offline(&self, device: &HeldLoop, fs: FsKind) -> Result<()> {
         self.tools.grow_offline(device, fs)
     }
+
+    fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {
+        self.tools.smallest(device)
+    }
+
+    fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()> {
+        self.tools.shrink(device, size, undo)
+    }
+
+    fn undo_shrink(&self, device: &HeldLoop, undo: &Path) -> Result<()> {
+        self.tools.undo_shrink(device, undo)
+    }
 }
 
 async fn gated() -> (Server, Gate) {

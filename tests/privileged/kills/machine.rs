@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
-    Attach, Backing, Detached, Error, FileId, Files, FsTools, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, Mounts, Result, Stat, linux,
+    Attach, Backing, Detached, Error, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
+    MountAt, MountEntry, MountIdentity, Mounts, Result, Stat, linux,
 };
 use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
@@ -127,6 +127,20 @@ impl FsTools for DeadlyTools {
         self.real.fuse.step();
         self.real.real.grow_offline(device, fs)
     }
+
+    fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {
+        self.real.real.smallest(device)
+    }
+
+    fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()> {
+        self.real.fuse.step();
+        self.real.real.shrink(device, size, undo)
+    }
+
+    fn undo_shrink(&self, device: &HeldLoop, undo: &Path) -> Result<()> {
+        self.real.fuse.step();
+        self.real.real.undo_shrink(device, undo)
+    }
 }
 
 impl Mounts for Deadly<dyn Mounts> {
@@ -153,6 +167,18 @@ impl Mounts for Deadly<dyn Mounts> {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         self.real.at(path)
+    }
+
+    fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
+        self.real.identity(path)
+    }
+
+    fn ground(&self, path: &Path) -> Result<Option<Ground>> {
+        self.real.ground(path)
+    }
+
+    fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
+        self.real.device_size(mount)
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
@@ -182,6 +208,11 @@ impl Detached for DeadlyDetached {
     fn grow(&self) -> Result<()> {
         self.fuse.step();
         self.real.grow()
+    }
+
+    fn set_read_only(&self) -> Result<()> {
+        self.fuse.step();
+        self.real.set_read_only()
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {

@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::Pace;
+use super::world::{Client, World};
+
+/// A client that asks for more than any buffer holds, and reads nothing of it.
+async fn glutton(world: &World) -> Client {
+    for round in 0..60 {
+        world.leave("other", if round % 2 == 0 { 5 } else { 1000 }).await;
+    }
+    let mut client = world.client("any").await;
+    for _ in 0..1500 {
+        client.say(r#"{"event":"request_logs"}"#).await;
+    }
+    client
+}
+
+#[tokio::test]
+async fn one_that_never_reads_delays_nobody_and_is_dropped() {
+    let pace = Pace { patience: Duration::from_millis(600), moment: Duration::from_millis(200), ..Pace::default() };
+    let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
+    let glutton = glutton(&world).await;
+    let mut client = world.client("db").await;
+    client.until("stats").await;
+    assert_eq!(world.alerts.press.clients(), 2);
+    let begin = Instant::now();
+    world.leave("db", 5).await;
+    client.until("daemon_message").await;
+    assert!(begin.elapsed() < Duration::from_millis(200), "{:?}", begin.elapsed());
+    world.clients(1).await;
+    assert_eq!(world.closes(1006), 1, "no close frame could be written");
+    drop(glutton);
+}
+
+#[tokio::test]
+async fn one_that_is_slow_gets_its_alert_and_then_is_closed() {
+    let pace = Pace { patience: Duration::from_millis(300), moment: Duration::from_secs(9), ..Pace::default() };
+    let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
+    let mut glutton = glutton(&world).await;
+    world.leave("db", 5).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let (heard, code) = glutton.rest().await;
+    assert_eq!(code, 1013);
+    assert_eq!(heard.iter().filter(|frame| *frame == "daemon_message db").count(), 1);
+    assert_eq!(heard.last().unwrap(), "storage db full");
+    drop(glutton);
+    world.clients(0).await;
+    assert_eq!(world.closes(1013), 1);
+}
+
+#[tokio::test]
+async fn more_than_the_bound_is_too_much_only_for_one_that_is_blocked() {
+    let pace = Pace { urgent: 2, moment: Duration::from_secs(9), ..Pace::default() };
+    let world = World::with(&[("a", 0), ("b", 0), ("c", 0), ("db", 1024), ("other", 1000)], pace).await;
+    let mut client = world.client("any").await;
+    assert_eq!(client.hear(100).await.len(), 1 + 6 + 5);
+    let mut glutton = glutton(&world).await;
+    for available in [5, 1000, 5, 1000] {
+        world.leave("db", available).await;
+    }
+    assert_eq!(glutton.rest().await.1, 1013);
+}

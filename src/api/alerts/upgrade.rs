@@ -1,0 +1,124 @@
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::Alerts;
+use super::seat::Filter;
+use super::socket::{self, Pass};
+use crate::api::tokens::{Use, Verdict};
+
+/// What may stand behind the `?`. Nothing of it is ever logged.
+#[derive(Deserialize)]
+pub struct Asked {
+    token: Option<String>,
+}
+
+/// What a client shows.
+struct Shown {
+    token: String,
+    /// The subprotocol it came as: a browser wants to hear that it was taken.
+    protocol: Option<HeaderValue>,
+}
+
+/// The longest message in.
+const LONGEST: usize = 64 << 10;
+
+/// `GET /ws/{internal_id}`: a socket for one volume where that is what it is called, else for all.
+///
+/// The token comes as `?token=`, `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer.<token>`; no vendor header,
+/// which browsers cannot send.
+pub async fn upgrade(
+    State(alerts): State<Alerts>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let query = query.ok().and_then(|Query(asked)| asked.token);
+    let Some(shown) = shown(query, &headers) else { return refused(UNKNOWN) };
+    // Before the token is looked at: one for a single use is not used up by a request that comes to nothing.
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return not_a_socket(&rejection),
+    };
+    let pass = match pass(&alerts, shown.token).await {
+        Ok(pass) => pass,
+        Err(reason) => return refused(reason),
+    };
+    let filter = match path {
+        Ok(Path(name)) => alerts.resolve.volume(&name).await.map_or(Filter::All, |volume| Filter::Only(vec![volume])),
+        Err(_) => Filter::All,
+    };
+    begin(upgrade, shown.protocol, move |stream| socket::serve(stream, alerts, filter, pass))
+}
+
+/// Many small sockets: buffers of the size of what goes through them.
+fn begin<F, D>(mut upgrade: WebSocketUpgrade, protocol: Option<HeaderValue>, serve: F) -> Response
+where
+    F: FnOnce(axum::extract::ws::WebSocket) -> D + Send + 'static,
+    D: Future<Output = ()> + Send + 'static,
+{
+    if let Some(protocol) = protocol {
+        upgrade.set_selected_protocol(protocol);
+    }
+    upgrade
+        .read_buffer_size(1 << 10)
+        .write_buffer_size(2 << 10)
+        .max_write_buffer_size(128 << 10)
+        .max_message_size(LONGEST)
+        .max_frame_size(LONGEST)
+        .on_upgrade(serve)
+}
+
+fn shown(query: Option<String>, headers: &HeaderMap) -> Option<Shown> {
+    let plain = |token: String| Shown { token, protocol: None };
+    query.map(plain).or_else(|| bearer(headers).map(plain)).or_else(|| subprotocol(headers))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
+    let lists = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|list| list.to_str().ok());
+    let named = lists.flat_map(|list| list.split(',')).map(str::trim).find(|name| name.starts_with("bearer."))?;
+    let token = named.strip_prefix("bearer.")?.to_owned();
+    Some(Shown { token, protocol: HeaderValue::from_str(named).ok() })
+}
+
+async fn pass(alerts: &Alerts, token: String) -> Result<Pass, &'static str> {
+    // The receiver first: a token that is replaced meanwhile is seen to be another.
+    let (keeper, current) = (alerts.keeper.clone(), alerts.keeper.changes());
+    // It may write: one for a single use is used up on disk.
+    let verdict = tokio::task::spawn_blocking(move || keeper.check(&token, Use::Socket)).await;
+    match verdict {
+        Ok(Verdict::Master { generation }) => Ok(Pass { master: Some((generation, current)), expires: None }),
+        Ok(Verdict::Issued { expires, .. }) => Ok(Pass { master: None, expires: Some(expires) }),
+        Ok(Verdict::Expired) => Err(EXPIRED),
+        Ok(Verdict::Unknown) | Err(_) => Err(UNKNOWN),
+    }
+}
+
+const UNKNOWN: &str = "Invalid or missing Bearer token. Format: Authorization: Bearer lightd_<token>";
+const EXPIRED: &str = "Token expired";
+
+fn refused(reason: &'static str) -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], error(reason)).into_response()
+}
+
+fn not_a_socket(rejection: &WebSocketUpgradeRejection) -> Response {
+    let reason = format!("This is a WebSocket: connect to it with ws:// ({})", rejection.body_text());
+    let wanted = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
+    (StatusCode::UPGRADE_REQUIRED, wanted, error(&reason)).into_response()
+}
+
+fn error(reason: &str) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "error": reason }))
+}

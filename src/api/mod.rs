@@ -1,0 +1,116 @@
+//! The quota API: HTTP, tokens and the alert WebSocket, over the volumes of a machine or of a pod.
+
+pub mod alerts;
+mod answer;
+mod body;
+mod catalog;
+pub mod follow;
+mod guard;
+pub mod limits;
+pub mod machine;
+mod page;
+pub mod pod;
+mod routes;
+pub mod serve;
+pub mod tokens;
+pub mod volumes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{any, get};
+use axum::{Router, middleware};
+use tokio::sync::watch;
+
+use crate::model::VolumeId;
+use crate::monitor::{Monitor, Status};
+use alerts::{Alerts, Pace, Press};
+use answer::Problem;
+use catalog::Catalog;
+pub use guard::Origins;
+use limits::{Failures, Limits};
+use tokens::Keeper;
+use volumes::Volumes;
+
+/// Everything that a request may need.
+pub struct Api {
+    volumes: Arc<dyn Volumes>,
+    catalog: Arc<Catalog>,
+    monitor: Monitor,
+    keeper: Arc<Keeper>,
+    limits: Limits,
+    failures: Failures,
+    settings: Settings,
+}
+
+/// What is the same for every request.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// Who may ask from a browser.
+    pub origins: Origins,
+    /// Whether there is a page for people at `/`.
+    pub page: bool,
+}
+
+impl Api {
+    /// The API over some volumes, measured by `monitor`.
+    pub fn new(
+        volumes: Arc<dyn Volumes>,
+        monitor: Monitor,
+        keeper: Arc<Keeper>,
+        limits: Limits,
+        settings: Settings,
+    ) -> Self {
+        let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
+        Self { catalog, volumes, monitor, keeper, limits, failures, settings }
+    }
+
+    /// Volumes were made, resized or deleted here.
+    async fn changed(&self) {
+        self.catalog.forget();
+        follow::look(&self.volumes, &self.monitor).await;
+    }
+
+    /// A volume's numbers, no older than that.
+    async fn measured(&self, id: &VolumeId, age: Duration) -> Option<Arc<Status>> {
+        match self.monitor.status(id) {
+            Some(status) if status.reading.is_some() && !status.hung && status.started.elapsed() < age => Some(status),
+            Some(_) => self.monitor.measure(id).await,
+            None => {
+                // It may have been mounted a moment ago.
+                follow::look(&self.volumes, &self.monitor).await;
+                self.monitor.measure(id).await
+            }
+        }
+    }
+}
+
+/// The whole of it, with the sockets of `press`, which close when it is time to stop. Served by [`serve::serve`], which says
+/// who asks.
+pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> Router {
+    let alerts = Alerts {
+        monitor: api.monitor.clone(),
+        press,
+        keeper: api.keeper.clone(),
+        resolve: api.catalog.clone(),
+        stopping,
+        pace: Pace::default(),
+    };
+    let (routes, document) = routes::routes();
+    let document = document.to_json().expect("a document of texts and numbers");
+    let document: Arc<str> = document.into();
+    let cors = api.settings.origins.cors();
+    let page = if api.settings.page { page::routes() } else { Router::new() };
+    routes
+        .merge(page)
+        .route("/ws/{internal_id}", any(alerts::upgrade).with_state(alerts))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.to_string())))
+        .fallback(async || Problem::NoRoute)
+        .method_not_allowed_fallback(async || Problem::Method)
+        .layer(DefaultBodyLimit::max(body::LONGEST))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::pass))
+        .layer(cors)
+        .with_state(api)
+}

@@ -1,0 +1,176 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::host::{Ground, MountIdentity, Mounts};
+use crate::model::{Bytes, FsKind, Reading};
+use crate::monitor::Gauge;
+
+/// Measures what is mounted at one path of a container, without any privilege.
+pub struct MountGauge {
+    path: PathBuf,
+    mounts: Arc<dyn Mounts>,
+    known: Mutex<Known>,
+}
+
+/// What was learned so far.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The mount that was first seen there. No other is taken for it.
+    anchor: Option<Anchor>,
+    /// The size that was told, and needs no finding out.
+    declared: Option<Bytes>,
+    /// The last size that was read, and of what it was.
+    size: Option<(Bytes, Basis)>,
+}
+
+#[derive(Clone, Copy)]
+struct Anchor {
+    identity: MountIdentity,
+    ground: Ground,
+}
+
+/// What tells how much was provisioned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Basis {
+    /// The device under the mount is the volume's own.
+    Device,
+    /// The directory has a limit on a filesystem that it shares.
+    Limit,
+}
+
+impl Gauge for MountGauge {
+    fn read(&self) -> Result<Reading, String> {
+        let anchor = self.anchor()?;
+        let usage = self.mounts.usage(&self.path).map_err(|error| error.to_string())?;
+        let device = self.mounts.device_size(anchor.identity).map_err(|error| error.to_string())?;
+        // Once more: had the mount gone in between, another filesystem was measured.
+        self.anchor()?;
+        let (size, basis) = provisioned(anchor.ground.is_root, device, usage.total);
+        let mut known = self.known();
+        known.size = Some((size, basis));
+        Ok(Reading { size: known.declared.unwrap_or(size), available: usage.available, inodes: usage.inodes })
+    }
+}
+
+impl MountGauge {
+    /// A gauge for that path; `declared` overrides what it finds.
+    pub fn new(path: &Path, declared: Option<Bytes>, mounts: Arc<dyn Mounts>) -> Self {
+        let known = Known { declared, ..Known::default() };
+        Self { path: path.to_owned(), mounts, known: Mutex::new(known) }
+    }
+
+    /// What was provisioned, without asking the filesystem, which may hang: the device's size now, or the limit that was
+    /// last seen. `None` before the first measurement.
+    pub(super) fn size(&self) -> Option<Bytes> {
+        let Known { anchor, declared, size } = *self.known();
+        let of_device = || {
+            let (size, basis) = size?;
+            let now = anchor.filter(|_| basis == Basis::Device).map(|anchor| self.mounts.device_size(anchor.identity));
+            Some(now.and_then(|now| now.ok().flatten()).unwrap_or(size))
+        };
+        declared.or_else(of_device)
+    }
+
+    /// What tells its size, once it was measured.
+    pub(super) fn basis(&self) -> Option<Basis> {
+        self.known().size.map(|(_, basis)| basis)
+    }
+
+    /// Its filesystem, where it was seen and is one of ours.
+    pub(super) fn fs(&self) -> Option<FsKind> {
+        self.known().anchor?.ground.fs
+    }
+
+    /// It was grown: what was told is true no more.
+    pub(super) fn grown_to(&self, size: Bytes) {
+        let mut known = self.known();
+        known.declared = known.declared.map(|declared| declared.max(size));
+    }
+
+    /// The mount that is expected here, if it is what is here.
+    fn anchor(&self) -> Result<Anchor, String> {
+        let path = self.path.display();
+        let identity = self.mounts.identity(&self.path).map_err(|error| error.to_string())?;
+        let known = self.known().anchor;
+        match (identity, known) {
+            (Some(identity), Some(anchor)) if anchor.identity == identity => Ok(anchor),
+            (Some(_), Some(_)) => Err(format!("{path} is another mount than it was")),
+            (None, Some(_)) => Err(format!("{path} is no mount point any more")),
+            (None, None) => Err(format!("{path} is no mount point: is the volume mounted there in this container?")),
+            (Some(identity), None) => {
+                let ground = self.mounts.ground(&self.path).map_err(|error| error.to_string())?;
+                let ground = ground.ok_or_else(|| format!("{path} is not in the mount table"))?;
+                let anchor = Anchor { identity, ground };
+                Ok(*self.known().anchor.get_or_insert(anchor))
+            }
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        // Nothing panics while it is held.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The exact size: the device's where the whole of it is ours to fill, seen as its root or (a `subPath`) by a total that
+/// is most of it; else a directory with a project quota, where the total is the limit.
+fn provisioned(is_root: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Basis) {
+    match device {
+        Some(device) if is_root || total.get() > device.get() / 2 => (device, Basis::Device),
+        _ => (total, Basis::Limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::linux;
+
+    fn gauge(path: &str) -> MountGauge {
+        MountGauge::new(Path::new(path), None, linux::machine().mounts)
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_device_or_of_the_limit() {
+        let gib = Bytes::gib;
+        let cases = [
+            (true, Some(gib(2)), Bytes::mib(1900), gib(2)),
+            (false, Some(gib(2)), Bytes::mib(1900), gib(2)),
+            (true, Some(gib(2)), Bytes::mib(100), gib(2)),
+            (false, Some(gib(100)), gib(2), gib(2)),
+            (false, Some(gib(100)), gib(50), gib(50)),
+            (true, None, gib(3), gib(3)),
+            (false, None, gib(3), gib(3)),
+        ];
+        for (is_root, device, total, size) in cases {
+            assert_eq!(provisioned(is_root, device, total).0, size, "{is_root} {device:?} {total}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_mount_point_is_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        for path in [scratch.path().to_str().unwrap(), "/nowhere/at/all"] {
+            let said = gauge(path).read().unwrap_err();
+            assert!(said.starts_with(&format!("{path} is no mount point: ")), "{said}");
+            assert_eq!(gauge(path).size(), None);
+        }
+    }
+
+    #[test]
+    fn a_mount_without_a_device_has_the_size_that_it_shows() {
+        let proc = gauge("/proc");
+        let reading = proc.read().unwrap();
+        assert_eq!((reading.size, proc.basis(), proc.fs()), (Bytes::ZERO, Some(Basis::Limit), None));
+        assert_eq!(proc.size(), Some(Bytes::ZERO));
+        gauge("/").read().unwrap();
+    }
+
+    #[test]
+    fn a_size_that_was_told_holds_until_it_is_grown() {
+        let told = MountGauge::new(Path::new("/proc"), Some(Bytes::gib(2)), linux::machine().mounts);
+        assert_eq!((told.size(), told.read().unwrap().size), (Some(Bytes::gib(2)), Bytes::gib(2)));
+        told.grown_to(Bytes::gib(3));
+        assert_eq!(told.read().unwrap().size, Bytes::gib(3));
+    }
+}

@@ -1,0 +1,209 @@
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::*;
+use crate::host::linux;
+use crate::k8s::{self, Claim};
+
+/// A cluster that answers what it was told to.
+struct Told {
+    growth: Growth,
+    /// What it was asked.
+    asked: Mutex<Vec<String>>,
+    delay: Duration,
+}
+
+#[async_trait]
+impl Claims for Told {
+    fn namespace(&self) -> Option<String> {
+        Some("shop".to_owned())
+    }
+
+    async fn read(&self, name: &str) -> k8s::Result<Claim> {
+        self.asked.lock().unwrap().push(format!("read {name}"));
+        Err(k8s::Error::NotFound(name.to_owned()))
+    }
+
+    async fn grow(&self, name: &str, size: Bytes, _wait: Duration) -> Growth {
+        tokio::time::sleep(self.delay).await;
+        self.asked.lock().unwrap().push(format!("grow {name} to {size}"));
+        self.growth.clone()
+    }
+
+    async fn create(&self, new: &NewClaim) -> k8s::Result<Claim> {
+        self.asked.lock().unwrap().push(format!("create {} of {}", new.size, new.class));
+        match new.class.as_str() {
+            "forbidden" => Err(k8s::Error::Forbidden("no".to_owned())),
+            _ => Ok(Claim::bare("app-0-x7k2p", new.size, Bytes::ZERO)),
+        }
+    }
+}
+
+/// Mount points that every machine has stand for volumes; their sizes are told.
+const VOLUMES: &str = "data=/proc,pvc=my-claim,size=2Gi;logs=/,size=1Gi";
+
+fn pod_of(volumes: &str, growth: Growth, provision: Option<&str>) -> (Arc<Pod>, Arc<Told>) {
+    let told = Arc::new(Told { growth, asked: Mutex::default(), delay: Duration::ZERO });
+    (pod_over(volumes, told.clone(), provision), told)
+}
+
+fn pod_over(volumes: &str, told: Arc<Told>, provision: Option<&str>) -> Arc<Pod> {
+    let settings = Settings {
+        volumes: parse_volumes_of(volumes).unwrap(),
+        provision: provision.map(str::to_owned),
+        prefix: "app-0".to_owned(),
+        resize_wait: Duration::from_secs(20),
+    };
+    Arc::new(Pod::new(settings, &linux::machine().mounts, told))
+}
+
+async fn volume(pod: &Pod, name: &str) -> Volume {
+    pod.list().await.unwrap().into_iter().find(|volume| volume.name == name).unwrap()
+}
+
+fn of(size: Bytes) -> Create {
+    Create { size: Some(size), ..Create::default() }
+}
+
+#[tokio::test]
+async fn lists_what_was_named() {
+    let (pod, told) = pod_of(VOLUMES, Growth::NotFound, None);
+    let data = volume(&pod, "data").await;
+    assert_eq!((data.id.as_str(), data.size, data.path), ("data", Bytes::gib(2), Some(PathBuf::from("/proc"))));
+    assert_eq!((data.claim.as_deref(), data.namespace.as_deref()), (Some("my-claim"), Some("shop")));
+    let logs = volume(&pod, "logs").await;
+    assert_eq!((logs.size, logs.claim, logs.namespace), (Bytes::gib(1), None, None));
+    assert_eq!(pod.targets().unwrap().len(), 2);
+    assert!(told.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn volumes_are_handed_out_in_turn() {
+    let (pod, _) = pod_of(VOLUMES, Growth::Forbidden("no".to_owned()), None);
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let created = pod.create(Create::default()).await.unwrap();
+        given.push((created.volume.name, created.is_new));
+    }
+    assert_eq!(given, [("data".to_owned(), true), ("logs".to_owned(), true), ("data".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn one_that_is_smaller_than_asked_is_grown_or_given_as_it_is() {
+    let (pod, told) = pod_of(VOLUMES, Growth::Completed(Bytes::gib(4)), None);
+    let created = pod.create(of(Bytes::gib(4))).await.unwrap();
+    assert_eq!((created.volume.size, created.is_new), (Bytes::gib(4), true));
+    assert_eq!(*told.asked.lock().unwrap(), ["grow my-claim to 4Gi"]);
+    for refusal in [Growth::NoRoom(String::new()), Growth::Forbidden(String::new()), Growth::Pending(String::new())] {
+        let (pod, _) = pod_of(VOLUMES, refusal, None);
+        let created = pod.create(of(Bytes::gib(4))).await.unwrap();
+        assert_eq!((created.volume.size, created.is_new), (Bytes::gib(2), false));
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_is_not_there_is_passed_over_and_named() {
+    let (pod, _) = pod_of("gone=/nowhere,size=1Gi;data=/proc,size=1Gi", Growth::NotFound, None);
+    assert_eq!(pod.create(Create::default()).await.unwrap().volume.name, "data");
+    for volumes in ["gone=/nowhere", ""] {
+        let (pod, _) = pod_of(volumes, Growth::NotFound, None);
+        let said = pod.create(Create::default()).await.unwrap_err().to_string();
+        assert!(said.contains("/nowhere is no mount point") || said.contains("--volume data=/data"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_resize_is_answered_as_the_cluster_did() {
+    let (asked, text) = (Bytes::gib(4), || "because".to_owned());
+    let resized = |is_pending| Ok(Resized { previous: Bytes::gib(2), size: asked, is_pending });
+    let cases = [
+        (Growth::Completed(asked), resized(false)),
+        (Growth::Pending(text()), resized(true)),
+        (Growth::Forbidden(text()), Err(Error::Forbidden(text()))),
+        (Growth::NoRoom(text()), Err(Error::NoRoom(text()))),
+        (Growth::Failed(text()), Err(Error::Failed("growing claim my-claim: because".to_owned()))),
+    ];
+    for (growth, expected) in cases {
+        let (pod, _) = pod_of(VOLUMES, growth, None);
+        let data = volume(&pod, "data").await;
+        assert_eq!(pod.resize(&data, asked).await, expected);
+    }
+    let (pod, _) = pod_of(VOLUMES, Growth::NotFound, None);
+    let said = pod.resize(&volume(&pod, "data").await, asked).await.unwrap_err();
+    assert!(matches!(&said, Error::Refused { code: Some("claim_not_found"), .. }), "{said}");
+}
+
+#[tokio::test]
+async fn what_no_claim_can_do_is_refused_before_the_cluster_is_asked() {
+    let (pod, told) = pod_of("data=/proc,pvc=c,size=2147487744;logs=/,size=1Gi", Growth::NotFound, None);
+    let (data, logs) = (volume(&pod, "data").await, volume(&pod, "logs").await);
+    let smaller = pod.resize(&data, Bytes::gib(1)).await.unwrap_err();
+    assert!(matches!(smaller, Error::Refused { code: Some("shrink_not_supported"), .. }));
+    // 2 GiB and a block is 2048 MB to a client: equal.
+    let equal = pod.resize(&data, Bytes::gib(2)).await.unwrap();
+    assert_eq!((equal.previous, equal.is_pending), (data.size, false));
+    let unknown = pod.resize(&logs, Bytes::gib(2)).await.unwrap_err();
+    assert!(matches!(&unknown, Error::Forbidden(reason) if reason.contains("--volume logs=/,pvc=CLAIM")), "{unknown}");
+    let delete = pod.delete(&data).await.unwrap_err();
+    assert!(matches!(&delete, Error::Refused { reason, .. } if reason.contains("delete pvc c -n shop")), "{delete}");
+    let stranger = Volume { id: crate::model::VolumeId::from_name("other"), ..data };
+    assert_eq!(pod.resize(&stranger, Bytes::gib(9)).await, Err(Error::NotFound));
+    assert_eq!(pod.delete(&stranger).await, Err(Error::NotFound));
+    let named = Create { name: Some("x".to_owned()), ..Create::default() };
+    assert!(matches!(pod.create(named).await, Err(Error::Invalid(_))));
+    assert!(told.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_growth_on_its_way_is_pending_and_a_refused_one_is_not() {
+    for (growth, expected) in [
+        (Growth::Pending(String::new()), true),
+        (Growth::Completed(Bytes::gib(4)), false),
+        (Growth::NoRoom(String::new()), false),
+    ] {
+        let (pod, _) = pod_of(VOLUMES, growth, None);
+        let data = volume(&pod, "data").await;
+        pod.resize(&data, Bytes::gib(4)).await.ok();
+        assert_eq!(pod.pending(&data), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_api_server_is_not_asked_at_every_look() {
+    let (pod, told) = pod_of(VOLUMES, Growth::NotFound, None);
+    let (data, logs) = (volume(&pod, "data").await, volume(&pod, "logs").await);
+    for _ in 0..100 {
+        assert!(!pod.pending(&data) && !pod.pending(&logs));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*told.asked.lock().unwrap(), ["read my-claim"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_does_not_stop_a_growth() {
+    let told = Arc::new(Told { growth: Growth::NotFound, asked: Mutex::default(), delay: Duration::from_secs(10) });
+    let pod = pod_over(VOLUMES, told.clone(), None);
+    let data = volume(&pod, "data").await;
+    let asking = tokio::time::timeout(Duration::from_secs(1), pod.resize(&data, Bytes::gib(4)));
+    assert!(asking.await.is_err());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(*told.asked.lock().unwrap(), ["grow my-claim to 4Gi"]);
+}
+
+#[tokio::test]
+async fn with_a_class_a_new_claim_is_made() {
+    let (pod, told) = pod_of(VOLUMES, Growth::Completed(Bytes::gib(4)), Some("ullage"));
+    let created = pod.create(of(Bytes::gib(2))).await.unwrap();
+    assert_eq!((created.volume.path.clone(), created.volume.size, created.is_new), (None, Bytes::gib(2), true));
+    let listed = volume(&pod, "app-0-x7k2p").await;
+    assert_eq!((&listed, listed.claim.as_deref()), (&created.volume, Some("app-0-x7k2p")));
+    assert!(!pod.pending(&listed));
+    pod.resize(&listed, Bytes::gib(4)).await.unwrap();
+    assert_eq!(volume(&pod, "app-0-x7k2p").await.size, Bytes::gib(4));
+    assert_eq!(pod.targets().unwrap().len(), 2); // what is mounted nowhere is not measured
+    assert_eq!(told.asked.lock().unwrap()[0], "create 2Gi of ullage");
+
+    let (pod, told) = pod_of(VOLUMES, Growth::NotFound, Some("forbidden"));
+    assert_eq!(pod.create(Create::default()).await.unwrap_err(), Error::Forbidden("no".to_owned()));
+    assert_eq!(*told.asked.lock().unwrap(), ["create 1Gi of forbidden"]);
+}

@@ -1,0 +1,109 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::objects::{CreateBody, QuotaBody, ResizeBody, ResizedBody, VolumeBody, size};
+use crate::api::Api;
+use crate::api::answer::{ErrorBody, Problem, Result, Success};
+use crate::api::body::{Body, Word};
+use crate::api::volumes;
+
+/// Numbers younger than this are as good as new ones: the monitor looks no more often than that.
+const FRESH: Duration = Duration::from_millis(50);
+
+/// Makes a volume and mounts it; in a pod, hands out one of the pod's own.
+#[utoipa::path(post, path = "/volumes", tag = "volumes", request_body = Option<CreateBody>, responses(
+    (status = 201, description = "Made, or handed out for the first time", body = Success<VolumeBody>),
+    (status = 200, description = "Handed out before", body = Success<VolumeBody>),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+    (status = 507, description = "No room", body = ErrorBody),
+))]
+pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<CreateBody>>) -> Result<Response> {
+    let wish = body.map(CreateBody::wish).transpose()?.unwrap_or_default();
+    let created = api.volumes.create(wish).await;
+    api.changed().await;
+    let created = created?;
+    let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Success::json(VolumeBody::from(&created.volume))).into_response())
+}
+
+/// Every volume here.
+#[utoipa::path(get, path = "/volumes", tag = "volumes", responses(
+    (status = 200, body = Vec<VolumeBody>),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+))]
+pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeBody>>> {
+    Ok(Json(api.catalog.read().await?.iter().map(VolumeBody::from).collect()))
+}
+
+/// A volume, by its id or the first 8 characters of it, its name, its claim's name, or `default` where it is the only one.
+#[utoipa::path(get, path = "/volumes/{id}", tag = "volumes", params(("id" = String, Path)), responses(
+    (status = 200, body = Success<VolumeBody>),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+))]
+pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<VolumeBody>>> {
+    Ok(Success::json(VolumeBody::from(&api.catalog.find(&word).await?)))
+}
+
+/// How full a volume is.
+#[utoipa::path(get, path = "/volumes/{id}/quota", tag = "volumes", params(("id" = String, Path)), responses(
+    (status = 200, body = Success<QuotaBody>),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+))]
+pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<QuotaBody>>> {
+    let volume = api.catalog.find(&word).await?;
+    let status = api.measured(&volume.id, FRESH).await;
+    let status = status.ok_or_else(|| Problem::NotMounted(volume.id.to_string()))?;
+    let reading = status.reading.filter(|_| status.lost.is_none()).ok_or_else(|| {
+        let reason = status.lost.as_deref().unwrap_or("its filesystem does not answer");
+        Problem::Volume(volumes::Error::Failed(format!("Volume '{}' cannot be measured: {reason}", volume.id)))
+    })?;
+    Ok(Success::json(QuotaBody::new(&status, reading, api.volumes.pending(&volume))))
+}
+
+/// Brings a volume to a size: larger while it is used; smaller where that can be.
+#[utoipa::path(post, path = "/volumes/{id}/resize", tag = "volumes", params(("id" = String, Path)),
+    request_body = ResizeBody, responses(
+    (status = 200, description = "It has that size", body = Success<ResizedBody>),
+    (status = 202, description = "It will have that size", body = Success<ResizedBody>),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+    (status = 507, description = "No room", body = ErrorBody),
+))]
+pub(super) async fn resize(
+    State(api): State<Arc<Api>>,
+    Word(word): Word,
+    Body(body): Body<ResizeBody>,
+) -> Result<Response> {
+    let size = size(body.size)?;
+    let volume = api.catalog.find(&word).await?;
+    let resized = api.volumes.resize(&volume, size).await;
+    api.changed().await;
+    let resized = resized?;
+    // Whoever listens hears of it before whoever asked has the answer.
+    api.monitor.measure(&volume.id).await;
+    let status = if resized.is_pending { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Success::json(ResizedBody::new(&volume, resized))).into_response())
+}
+
+/// Deletes a volume, and what is in it.
+#[utoipa::path(delete, path = "/volumes/{id}", tag = "volumes", params(("id" = String, Path)), responses(
+    (status = 204, description = "Gone"),
+    (status = "4XX", body = ErrorBody),
+    (status = 500, body = ErrorBody),
+))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, Word(word): Word) -> Result<StatusCode> {
+    let volume = api.catalog.find(&word).await?;
+    let deleted = api.volumes.delete(&volume).await;
+    api.changed().await;
+    deleted?;
+    Ok(StatusCode::NO_CONTENT)
+}

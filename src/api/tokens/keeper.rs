@@ -1,0 +1,214 @@
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::book::{Book, Found};
+use super::clock::{Clock, SystemClock};
+use super::token::Digest;
+use super::{Key, Result, Settings, Token, TokenFile};
+
+/// Knows which tokens are good. Everything is synchronous; only [`Keeper::follow`] needs a runtime.
+pub struct Keeper {
+    file: TokenFile,
+    master: RwLock<Master>,
+    changes: watch::Sender<u64>,
+    /// Whether the master token's file is known to be of no use at the moment.
+    trouble: Mutex<bool>,
+    book: Book,
+}
+
+#[derive(Clone, Copy)]
+struct Master {
+    digest: Digest,
+    generation: u64,
+}
+
+/// What a token is shown for. A single-use token is consumed by either: its socket lives on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// One request.
+    Request,
+    /// A socket.
+    Socket,
+}
+
+/// What a token is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The master token.
+    Master {
+        /// Which one: [`Keeper::changes`] tells when there is another.
+        generation: u64,
+    },
+    /// A token that was issued.
+    Issued {
+        /// When it ends.
+        expires: OffsetDateTime,
+        /// Which one.
+        id: Key,
+    },
+    /// It was good once.
+    Expired,
+    /// No token of ours, or one that is consumed.
+    Unknown,
+}
+
+/// How often a running server looks at the files.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Keeper {
+    /// Reads the tokens; makes the master token where none was given and there is none yet.
+    ///
+    /// # Errors
+    /// There is no master token, and none can be made. Issued tokens that cannot be read are an error in the log.
+    pub fn open(settings: Settings) -> Result<Self> {
+        Self::open_with(settings, Arc::new(SystemClock))
+    }
+
+    /// The same with another clock.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn open_with(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let file = settings.master();
+        let digest = file.obtain()?.digest();
+        Ok(Self {
+            file,
+            master: RwLock::new(Master { digest, generation: 0 }),
+            changes: watch::Sender::new(0),
+            trouble: Mutex::new(false),
+            book: Book::open(&settings.state_dir, clock),
+        })
+    }
+
+    /// What a token is worth; a success consumes one that is for a single use.
+    ///
+    /// The master token costs one digest and no look at any file, an issued one a look into memory besides. One that
+    /// is unknown costs a look whether the files have changed; consuming one writes to disk (milliseconds).
+    pub fn check(&self, shown: &str, usage: Use) -> Verdict {
+        let Some(digest) = Digest::of_shown(shown) else { return Verdict::Unknown };
+        match self.judge(&digest, usage) {
+            // Another process may have just made it.
+            Verdict::Unknown => {
+                self.refresh();
+                self.judge(&digest, usage)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Makes a token that is good for that long, or for one use within that time; the second is when it ends.
+    /// Writes to disk.
+    ///
+    /// # Errors
+    /// The time is 0 or more than 30 days, there are too many, or it cannot be written down.
+    pub fn issue(&self, ttl: Duration, remove_on_use: bool) -> Result<(Token, OffsetDateTime)> {
+        let token = Token::generate()?;
+        let expires = self.book.issue(token.digest(), ttl, remove_on_use)?;
+        tracing::info!(token = %token.digest().key(), %expires, remove_on_use, "a token is issued");
+        Ok((token, expires))
+    }
+
+    /// The generation of the master token, and each that follows.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The file in which the master token lies.
+    pub fn file(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Follows the files, if they have changed.
+    pub fn refresh(&self) {
+        self.refresh_master();
+        self.book.refresh();
+    }
+
+    /// Follows the files twice a second, without end.
+    pub async fn follow(self: Arc<Self>) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            let keeper = self.clone();
+            // An error: it has said so itself, and the next look may be better.
+            let _ = tokio::task::spawn_blocking(move || keeper.refresh()).await;
+        }
+    }
+
+    fn judge(&self, digest: &Digest, usage: Use) -> Verdict {
+        let master = self.master();
+        if *digest == master.digest {
+            return Verdict::Master { generation: master.generation };
+        }
+        let found = match self.book.find(digest) {
+            Found::Once => self.consume(digest, usage),
+            found => found,
+        };
+        match found {
+            Found::Good { expires } => Verdict::Issued { expires, id: digest.key() },
+            Found::Expired => Verdict::Expired,
+            Found::Absent | Found::Once => Verdict::Unknown,
+        }
+    }
+
+    fn consume(&self, digest: &Digest, usage: Use) -> Found {
+        let consumed = self.book.consume(digest);
+        if matches!(consumed, Ok(Found::Good { .. })) {
+            tracing::debug!(token = %digest.key(), ?usage, "a single-use token is consumed");
+        }
+        consumed.unwrap_or_else(|error| {
+            // Good perhaps, but nobody could say that it is used up.
+            tracing::error!(token = %digest.key(), %error, "a single-use token is refused");
+            Found::Absent
+        })
+    }
+
+    fn refresh_master(&self) {
+        let mut is_in_trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.file.read() {
+            Err(error) => {
+                if !std::mem::replace(&mut *is_in_trouble, true) {
+                    tracing::warn!(%error, "the master token stays the one that was read last");
+                }
+            }
+            Ok(token) => {
+                if std::mem::replace(&mut *is_in_trouble, false) {
+                    tracing::info!(file = %self.file().display(), "the master token can be read again");
+                }
+                self.install(token.digest());
+            }
+        }
+    }
+
+    fn install(&self, digest: Digest) {
+        let Master { digest: known, generation } = self.master();
+        if digest != known {
+            let generation = generation + 1;
+            *self.master.write().unwrap_or_else(PoisonError::into_inner) = Master { digest, generation };
+            self.changes.send_replace(generation);
+            tracing::info!(file = %self.file().display(), "there is another master token: the old one is refused");
+        }
+    }
+
+    fn master(&self) -> Master {
+        *self.master.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Verdict {
+    /// Whose limit it counts against; none for one that is no good.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Self::Master { .. } => Some(Key::MASTER),
+            Self::Issued { id, .. } => Some(*id),
+            Self::Expired | Self::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use clap::Args;
+
+use super::token::Places;
+use crate::api::Origins;
+use crate::api::pod::parse_volumes;
+use crate::api::tokens::Settings;
+use crate::commands::{self, LOOPBACK};
+use crate::model::{Bytes, parse_quantity};
+use crate::monitor::{Limits, Share, Thresholds};
+use crate::observe::log::{Format, Level};
+
+/// The flags of the quota API, in every role that serves it.
+#[derive(Args, Debug)]
+pub(super) struct Quota {
+    /// Where the quota API listens: host:port, several with commas, or off
+    #[arg(long, env = "ULLAGE_LISTEN", hide_env_values = true, value_name = "ADDRESS", value_delimiter = ',',
+          default_values = LOOPBACK)]
+    listen: Vec<String>,
+    /// Pages of which origins a browser may let ask (https://host[:port]), several with commas [default: any]
+    #[arg(
+        long,
+        env = "ULLAGE_ALLOW_ORIGIN",
+        hide_env_values = true,
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = origin
+    )]
+    allow_origin: Vec<String>,
+    /// How many requests a second a token may make, and twice that at once; 0: any number
+    #[arg(long, env = "ULLAGE_RATE_LIMIT", hide_env_values = true, value_name = "NUMBER", default_value_t = 200)]
+    rate_limit: u32,
+    #[command(flatten)]
+    tokens: Places,
+    /// A volume is full when more than this share is used
+    #[arg(long, env = "ULLAGE_FULL_PERCENT", hide_env_values = true, value_name = "PERCENT", default_value = "95")]
+    full_percent: Share,
+    /// It is full, too, when less than this can be written
+    #[arg(long, env = "ULLAGE_FULL_BELOW", hide_env_values = true, value_name = "SIZE", default_value = "10Mi",
+          value_parser = parse_quantity)]
+    full_below: Bytes,
+    /// It is nearly full when more than this share is used
+    #[arg(long, env = "ULLAGE_WARNING_PERCENT", hide_env_values = true, value_name = "PERCENT", default_value = "80")]
+    warning_percent: Share,
+}
+
+/// `ullage quota-api`.
+#[derive(Args, Debug)]
+#[command(mut_arg("state_dir", |flag| flag.default_value("/run/ullage")))]
+pub(super) struct QuotaApi {
+    /// A volume that is mounted here: NAME=PATH[,pvc=CLAIM][,size=2Gi]; may be repeated (ULLAGE_VOLUMES: several with ;)
+    #[arg(
+        long = "volume",
+        value_name = "NAME=PATH",
+        env = "ULLAGE_VOLUMES",
+        hide_env_values = true,
+        required = true,
+        value_delimiter = ';'
+    )]
+    volumes: Vec<String>,
+    /// Make a claim of this StorageClass for a client that wants a volume, instead of handing out those of the pod
+    #[arg(long, env = "ULLAGE_PROVISION", hide_env_values = true, value_name = "CLASS")]
+    provision: Option<String>,
+    /// How many seconds a resize is waited for
+    #[arg(long, env = "ULLAGE_RESIZE_WAIT", hide_env_values = true, value_name = "SECONDS", default_value_t = 20)]
+    resize_wait: u64,
+    #[command(flatten)]
+    quota: Quota,
+    /// Metrics, /healthz and /readyz: [host]:port, or off
+    #[arg(
+        long,
+        env = "ULLAGE_METRICS_LISTEN",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        default_value = ":9870"
+    )]
+    metrics_listen: String,
+    /// How much the log says: error, warn, info, debug, trace, or 0 to 4
+    #[arg(long, env = "ULLAGE_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
+    log_level: Level,
+    /// How the log says it: json, text or nice
+    #[arg(long, env = "ULLAGE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = "text")]
+    log_format: Format,
+}
+
+impl Quota {
+    /// What was asked for; a token file that has to be made gets that mode.
+    pub(super) fn asked(self, mode: u32) -> commands::Result<commands::Quota> {
+        let limits = Limits::beginning(self.full_below, self.full_percent, self.warning_percent);
+        let off = |address: &String| !matches!(address.as_str(), "" | "off");
+        Ok(commands::Quota {
+            listen: self.listen.into_iter().filter(off).collect(),
+            origins: if self.allow_origin.is_empty() { Origins::Any } else { Origins::Listed(self.allow_origin) },
+            rate: self.rate_limit,
+            tokens: self.tokens.settings(mode),
+            thresholds: Thresholds::new(limits)?,
+        })
+    }
+}
+
+impl QuotaApi {
+    pub(super) fn run(self) -> commands::Result<()> {
+        let given = self.volumes.iter().map(|volume| volume.trim()).filter(|volume| !volume.is_empty());
+        commands::quota_api(commands::QuotaApi {
+            volumes: parse_volumes(given)?,
+            provision: self.provision,
+            resize_wait: Duration::from_secs(self.resize_wait),
+            quota: self.quota.asked(Settings::SHARED)?,
+            metrics: super::roles::address(self.metrics_listen),
+            log_level: self.log_level,
+            log_format: self.log_format,
+        })
+    }
+}
+
+/// An origin has no path, and a browser sends it in lower case.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || "write https://host[:port], without a path".to_owned();
+    let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
+    let is_right = matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', ' ', '*', '@']);
+    if is_right { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}

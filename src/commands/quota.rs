@@ -1,0 +1,90 @@
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::serve::{Stopped, until};
+use super::{Error, Result};
+use crate::api::alerts::Press;
+use crate::api::follow::follow;
+use crate::api::limits::Limits;
+use crate::api::tokens::{self, Keeper};
+use crate::api::volumes::Volumes;
+use crate::api::{self, Api, Origins};
+use crate::monitor::{Monitor, Thresholds};
+
+/// What the quota API is told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Quota {
+    /// Where it listens, `host:port` each; empty: nowhere.
+    pub listen: Vec<String>,
+    /// Who may ask from a browser.
+    pub origins: Origins,
+    /// How many requests a second each token may make; 0: any number.
+    pub rate: u32,
+    /// Where the tokens are.
+    pub tokens: tokens::Settings,
+    /// When a volume is nearly full, and full.
+    pub thresholds: Thresholds,
+}
+
+/// The doors of the quota API, open; nobody answers yet.
+pub(super) struct QuotaDoor {
+    listeners: Vec<TcpListener>,
+    keeper: Arc<Keeper>,
+    limits: Limits,
+    settings: api::Settings,
+}
+
+/// Both, as programs differ in which of them `localhost` is.
+pub const LOOPBACK: [&str; 2] = ["127.0.0.1:8070", "[::1]:8070"];
+
+impl Quota {
+    /// Opens its doors and its tokens; `page`: with a page for people.
+    pub(super) async fn open(&self, page: bool) -> Result<QuotaDoor> {
+        Ok(QuotaDoor {
+            listeners: listen(&self.listen).await?,
+            keeper: Arc::new(Keeper::open(self.tokens.clone())?),
+            limits: Limits::new(self.rate, self.rate.saturating_mul(2)),
+            settings: api::Settings { origins: self.origins.clone(), page },
+        })
+    }
+}
+
+impl QuotaDoor {
+    /// Answers until it is time to stop.
+    pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, monitor: Monitor, stopped: Stopped) {
+        let tokens = tokio::spawn(self.keeper.clone().follow());
+        let mounts = tokio::spawn(follow(volumes.clone(), monitor.clone()));
+        let press = Press::start(monitor.clone());
+        let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings);
+        let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        tracing::info!(listen = ?places, "the quota API answers");
+        api::serve::serve(self.listeners, api::router(Arc::new(api), press, stopped.clone()), until(stopped)).await;
+        tokens.abort();
+        mounts.abort();
+    }
+}
+
+/// A host without IPv6 has half of `localhost`: a warning. That there is no door at all is an error.
+async fn listen(addresses: &[String]) -> Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut missing = None;
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY) => {
+                tracing::warn!(%address, %error, "this host has no such address: not listening there");
+                missing = Some((address, error));
+            }
+            Err(error) => return Err(Error::step(format!("listen at {address}"))(error)),
+        }
+    }
+    match missing {
+        Some((address, error)) if listeners.is_empty() => Err(Error::step(format!("listen at {address}"))(error)),
+        _ => Ok(listeners),
+    }
+}
+
+/// `EAFNOSUPPORT`: the kernel knows no such addresses.
+const NO_FAMILY: i32 = nix::errno::Errno::EAFNOSUPPORT as i32;

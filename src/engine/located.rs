@@ -1,0 +1,139 @@
+use std::path::{Path, PathBuf};
+
+use super::view::View;
+use super::{Engine, Error, Result};
+use crate::backend;
+use crate::host::LoopDevice;
+use crate::model::{Content, Reading, VolumeId};
+use crate::store::Record;
+
+/// A volume, and where it is mounted on this machine, whoever mounted it.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Its record.
+    pub record: Record,
+    /// Where it is: where it is wanted, or else anywhere. `None`: nowhere.
+    pub place: Option<Place>,
+}
+
+/// A mounted filesystem of a volume.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Place {
+    /// Where.
+    pub path: PathBuf,
+    /// On which device.
+    pub device: LoopDevice,
+}
+
+/// Where a volume is, for whoever did not find it where it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whereabouts {
+    /// There.
+    At(Place),
+    /// Not where it is wanted: why.
+    Missed(String),
+    /// Nobody misses it: it is just being worked on, or it is wanted nowhere.
+    Aside,
+}
+
+/// How often a look is repeated that a call on another volume may have disturbed.
+const LOOKS: usize = 3;
+
+impl Located {
+    /// Where it shall be measured: not where somebody has mounted it instead of where it is wanted.
+    fn right_place(&self) -> Option<&Place> {
+        let wanted = &self.record.mounts;
+        self.place.as_ref().filter(|place| wanted.is_empty() || wanted.iter().any(|wanted| wanted.path == place.path))
+    }
+}
+
+impl View<'_> {
+    /// Every volume, mounted or not.
+    pub fn located(&self) -> Result<Vec<Located>> {
+        Ok(self.engine.list(None, 0)?.0.into_iter().map(|record| self.with_place(record)).collect())
+    }
+
+    /// One volume.
+    pub fn locate(&self, id: &VolumeId) -> Result<Located> {
+        Ok(self.with_place(self.engine.record(id)?))
+    }
+
+    fn with_place(&self, record: Record) -> Located {
+        let presence = self.engine.pool(&record.spec.pool).and_then(|pool| {
+            let dir = pool.dir.volume(&record.id);
+            Ok(self.engine.backend.presence(&dir, &record.id, &self.mounts)?)
+        });
+        let place = presence.ok().and_then(|presence| {
+            let is_wanted = |path: &Path| record.mounts.iter().any(|mount| mount.path == path);
+            let mut mounts = presence.mounts;
+            mounts.sort_by_key(|mount| !is_wanted(&mount.target)); // else in the kernel's order
+            Some(Place { path: mounts.into_iter().next()?.target, device: presence.device? })
+        });
+        Located { record, place }
+    }
+}
+
+impl Engine {
+    /// Every volume with a filesystem that is mounted on this machine, whoever mounted it, and where: what can be measured
+    /// by [`Engine::read`].
+    pub fn mounted(&self) -> Result<Vec<(VolumeId, Place)>> {
+        Ok(self.expected()?.into_iter().filter_map(|(id, place)| Some((id, place?))).collect())
+    }
+
+    /// The same, and those that are not mounted where they are wanted: with no place.
+    pub fn expected(&self) -> Result<Vec<(VolumeId, Option<Place>)>> {
+        let located = self.view()?.located()?.into_iter();
+        let with_fs = located.filter(|located| located.record.spec.content != Content::Block);
+        let expected = with_fs.filter_map(|located| match located.right_place().cloned() {
+            None if located.record.mounts.is_empty() => None,
+            place => Some((located.record.id, place)),
+        });
+        Ok(expected.collect())
+    }
+
+    /// Where a volume is that was not found where it was. Deleting and shrinking take it off its place too: whoever is told
+    /// that it is missed can be sure that no call of this engine has.
+    pub fn whereabouts(&self, id: &VolumeId) -> Result<Whereabouts> {
+        for _ in 0..LOOKS {
+            let Some(before) = self.locks.untouched(id) else { break };
+            let found = self.look_for(id)?;
+            if self.locks.untouched(id) == Some(before) {
+                return Ok(found);
+            }
+        }
+        Ok(Whereabouts::Aside)
+    }
+
+    fn look_for(&self, id: &VolumeId) -> Result<Whereabouts> {
+        let found = match self.existing(id) {
+            Err(Error::NoVolume(_)) => return Ok(Whereabouts::Aside),
+            found => found?,
+        };
+        let located = self.view()?.with_place(found.record.clone());
+        if let Some(place) = located.right_place() {
+            return Ok(Whereabouts::At(place.clone()));
+        }
+        let missed = found.record.mounts.iter().find_map(|wanted| self.absence(&found, wanted));
+        Ok(missed.map_or(Whereabouts::Aside, Whereabouts::Missed))
+    }
+
+    /// How full what is mounted at a place is: a handful of system calls, and no record is read. The size is the device's,
+    /// so that a growth is seen at once.
+    ///
+    /// # Errors
+    /// Where that device is not what is mounted there: under a mount that went lies the host's disk.
+    pub fn read(&self, place: &Place) -> Result<Reading> {
+        self.must_be_at(place)?;
+        let usage = self.machine.mounts.usage(&place.path)?;
+        let size = self.machine.loops.size(place.device)?;
+        self.must_be_at(place)?; // it may have gone meanwhile
+        Ok(Reading { size, available: usage.available, inodes: usage.inodes })
+    }
+
+    fn must_be_at(&self, place: &Place) -> Result<()> {
+        match self.machine.mounts.at(&place.path)? {
+            Some(mount) if mount.device == Some(place.device) => Ok(()),
+            _ => Err(Error::Backend(backend::Error::NotMounted { path: place.path.clone() })),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use tracing::info_span;
+
+use super::{Engine, Error, Found, Result, SizeRange};
+use crate::model::{Bytes, Content, FsKind, VolumeId, VolumeSpec};
+use crate::store::Record;
+
+impl Engine {
+    /// Gives a volume another size: grown online, or shrunk where this engine keeps mounts. Returns it.
+    pub fn resize(&self, id: &VolumeId, size: Bytes) -> Result<Bytes> {
+        match self.keeps_mounts && size <= self.existing(id)?.record.spec.size {
+            true => self.shrink(id, size),
+            false => self.expand(id, None, SizeRange { at_least: size, at_most: None }),
+        }
+    }
+
+    /// Makes an ext4 volume smaller: taken off the places where it is wanted, shrunk, and put back. Where it cannot be, all
+    /// is as before. One that is small enough is left as it is.
+    ///
+    /// In this order, so that whoever finds the volume after a kill finds a whole one:
+    ///
+    /// 1. *The filesystem has yet to grow* is written into the record, for it may soon be smaller than the volume.
+    /// 2. The filesystem shrinks, what is overwritten kept in `shrink.undo`. While that file is there, the shrink has not
+    ///    happened: the next start or mount takes it back. Without it the next mount grows the filesystem again.
+    /// 3. The device goes: none is ever larger than its record.
+    /// 4. The record says the new size. From here on the volume is smaller.
+    /// 5. The image is cut, last, when nothing counts on what is past the end. An image that is longer than its record is
+    ///    cut by every start and every mount.
+    pub fn shrink(&self, id: &VolumeId, size: Bytes) -> Result<Bytes> {
+        let lock = self.locks.lock(id)?;
+        let mut found = self.existing(id)?;
+        if size == found.record.spec.size {
+            self.backend.mend(&found.dir, &found.record)?; // the cut may have failed
+            drop(lock);
+            return self.expand(id, None, SizeRange { at_least: size, at_most: None });
+        }
+        self.may_shrink(&found, size)?;
+        self.step_aside(&mut found)?;
+        let shrunk = self.make_smaller(&mut found, size);
+        self.put_back(&mut found);
+        shrunk.map(|()| size)
+    }
+
+    /// What can be known without touching it.
+    fn may_shrink(&self, found: &Found, asked: Bytes) -> Result<()> {
+        let spec = &found.record.spec;
+        if asked > spec.size {
+            return Err(Error::Larger { size: spec.size, asked });
+        }
+        if spec.content != Content::Filesystem(FsKind::Ext4) {
+            return Err(Error::Unshrinkable { content: spec.content.to_string() });
+        }
+        if asked < VolumeSpec::SMALLEST {
+            return Err(Error::TooSmall { asked });
+        }
+        let presence = self.backend.presence(&found.dir, &found.record.id, &self.machine.mounts.list()?)?;
+        let Some(mount) = presence.mounts.first() else { return Ok(()) };
+        let used = self.backend.usage(&found.dir, &found.record.id, &mount.target)?.used;
+        if used > asked { Err(Error::TooFull { asked, least: used }) } else { Ok(()) }
+    }
+
+    fn make_smaller(&self, found: &mut Found, size: Bytes) -> Result<()> {
+        let _step = info_span!("make smaller").entered();
+        let least = self.backend.smallest(&found.dir, &found.record)?;
+        if least > size {
+            return Err(Error::TooFull { asked: size, least });
+        }
+        let before = found.record.clone();
+        found.record.grown_to = size.min(before.grown_to);
+        self.save(found)?;
+        self.backend.shrink(&found.dir, &found.record, size)?;
+        (found.record.spec.size, found.record.grown_to) = (size, size);
+        // Written it may be though it failed, but not on disk: then the image must not be cut.
+        let saved = self.save(found).or_else(|_| self.save(found));
+        if saved.is_err() {
+            found.record = Record::load(&*self.machine.files, &found.dir)?.unwrap_or(before);
+        }
+        // Before the cut: what a reserved volume was promised is allocated again behind the calls.
+        let spec = &found.record.spec;
+        found.pool.ledger.record(&found.record.id, spec.size, spec.sparse);
+        saved?;
+        Ok(self.backend.trim(&found.dir, &found.record)?)
+    }
+}
