@@ -10,9 +10,9 @@
 //! | `main`, [`cli`] | words on a command line |
 //! | [`commands`] | the only place that builds things and wires them: the roles, and the clients `ullage volume` and `ullage watch` |
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
-//! | [`api`] | the quota API: HTTP, tokens and the alert WebSocket, over the volumes of a machine or of a pod |
-//! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into alerts |
-//! | [`k8s`] | the only place that knows Kubernetes' own API: claims |
+//! | [`api`] | the quota API: HTTP, tokens, the alert WebSocket and the page; one router over two places, this machine ([`api::machine`]) and a pod ([`api::pod`]) |
+//! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into events; it knows neither volumes' makers nor clients |
+//! | [`k8s`] | the only place that knows Kubernetes' own API: claims are made and grown there, and nothing of it is cached |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, shrink, publish, mount, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -52,6 +52,20 @@
 //! **Deleting** is one rename into the pool's trash, which is emptied behind. What lies there is being deleted,
 //! whatever its record says.
 //!
+//! **A request over HTTP**: a listener of [`api::serve`], which bounds connections and headers; preflight, origin, vendor,
+//! bearer, rate and size, in this order, in one place (`api::guard`); the route; the volume, looked up by whatever it is
+//! called and never joined to a path (`api::catalog`); the trait [`api::volumes::Volumes`]: the engine of this machine, where
+//! an RPC goes too, or the claim of a pod. Refusals become statuses and texts in one place (`api::answer`). A resize is measured
+//! before it is answered, so that whoever listens hears of it first.
+//!
+//! **An alert**: one task for each volume waits no longer than the room to the next level lasts at the highest rate of
+//! filling seen, 50 ms to 5 s, then looks, with one `statvfs` on a thread of its own and with a time limit
+//! ([`monitor::Monitor`]). The numbers become a level, by thresholds that are left lower than they are entered. A level that
+//! changes is an event; it is printed once for all sockets ([`api::alerts::Press`]), numbered, and put into the bounded queue
+//! of each. A socket that joins is shown how things stand and hears everything from then on, decided under one lock, so that
+//! it misses nothing and hears nothing twice. A queue keeps the newest numbers only, and alerts always; a socket that does not
+//! read gets its alert and is closed.
+//!
 //! **Starting after a crash**: [`engine::Engine::recover`] undoes *Creating*, checks *Ready* and mounts what is wanted, sets a record that it
 //! cannot read aside; only then does Probe say ready.
 //!
@@ -64,6 +78,8 @@
 //! 4. Records are written whole: a temporary file, fsync, rename, fsync of the directory.
 //! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
+//! 7. A pod sees its own volumes, and no others.
+//! 8. An alert that is due is sent: once on entering, at once to whoever connects later, never lost to a slow reader.
 
 pub mod api;
 pub mod backend;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::limits::retry_after;
 use super::volumes;
 
 /// An answer that is no success: one status and one text for each, chosen here and nowhere else.
@@ -27,6 +28,7 @@ pub(super) enum Problem {
     NotMounted(String),
     Elsewhere(&'static str),
     Volume(volumes::Error),
+    Panicked,
 }
 
 /// What every problem's body is.
@@ -84,6 +86,7 @@ impl Problem {
             ),
             Self::Expired => (StatusCode::UNAUTHORIZED, None, "Token expired"),
             Self::MasterOnly => (StatusCode::FORBIDDEN, Some("master_only"), "Only the master token may issue tokens"),
+            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, None, "Internal error: the log says which"),
             Self::NoVolume => (StatusCode::NOT_FOUND, None, "Volume not found"),
             Self::NoRoute => (StatusCode::NOT_FOUND, None, "Not found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed"),
@@ -129,7 +132,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, "Bearer".parse().expect("a valid header"));
         }
         if let Self::TooMany(wait) = self {
-            headers.insert(RETRY_AFTER, (wait.as_secs_f64().ceil().max(1.0) as u64).into());
+            headers.insert(RETRY_AFTER, retry_after(wait).into());
         }
         response
     }

@@ -32,6 +32,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             _ => Problem::Body("it ended before its length".to_owned()),
         })?;
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        // An array is taken for an object whose fields have that order.
+        if text.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::Body("it is an array, and an object is expected".to_owned()));
+        }
         serde_json::from_slice(text).map(Self).map_err(|error| Problem::Body(error.to_string()))
     }
 }

@@ -11,13 +11,14 @@ use crate::model::VolumeId;
 /// and before somebody is told that a volume does not exist.
 pub(super) struct Catalog {
     volumes: Arc<dyn Volumes>,
-    seen: RwLock<Option<Seen>>,
+    seen: RwLock<Seen>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Seen {
-    at: Instant,
-    list: Arc<Vec<Volume>>,
+    list: Option<(Instant, Arc<Vec<Volume>>)>,
+    /// How many changes there were.
+    changes: u64,
 }
 
 /// Longer, and a volume that another program made would be missing from a list.
@@ -33,17 +34,19 @@ impl Catalog {
 
     /// Every volume, as it is now.
     pub(super) async fn read(&self) -> Result<Arc<Vec<Volume>>, Error> {
-        let at = Instant::now();
+        let (at, before) = (Instant::now(), self.seen().changes);
         let list = Arc::new(self.volumes.list().await?);
-        *self.seen.write().expect("nothing panics while it is held") = Some(Seen { at, list: list.clone() });
+        let mut seen = self.seen.write().expect("nothing panics while it is held");
+        // What was read while something changed is old.
+        if seen.changes == before {
+            seen.list = Some((at, list.clone()));
+        }
         Ok(list)
     }
 
     /// The volume that is called so.
     pub(super) async fn find(&self, word: &str) -> Result<Volume, Error> {
-        let seen = self.seen.read().expect("nothing panics while it is held").clone();
-        if let Some(Seen { at, list }) = seen
-            && at.elapsed() < FRESH
+        if let Some(list) = self.recent()
             && let Some(volume) = lookup(&list, word)
         {
             return Ok(volume.clone());
@@ -51,17 +54,34 @@ impl Catalog {
         lookup(&self.read().await?, word).cloned().ok_or(Error::NotFound)
     }
 
+    /// What was read a moment ago.
+    fn recent(&self) -> Option<Arc<Vec<Volume>>> {
+        self.seen().list.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, list)| list)
+    }
+
     /// Something has changed.
     pub(super) fn forget(&self) {
-        *self.seen.write().expect("nothing panics while it is held") = None;
+        let mut seen = self.seen.write().expect("nothing panics while it is held");
+        (seen.list, seen.changes) = (None, seen.changes + 1);
+    }
+
+    fn seen(&self) -> Seen {
+        self.seen.read().expect("nothing panics while it is held").clone()
     }
 }
 
 #[async_trait]
 impl Resolve for Catalog {
-    async fn volume(&self, name: &str) -> Option<VolumeId> {
-        // An error: whoever asks for all volumes is told of all, so whoever asks for one hears of it too.
-        self.find(name).await.ok().map(|volume| volume.id)
+    async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
+        let all = |list: &[Volume]| -> Vec<_> {
+            names.iter().map(|name| lookup(list, name).map(|volume| volume.id.clone())).collect()
+        };
+        let known = self.recent().map(|list| all(&list)).filter(|found| found.iter().all(Option::is_some));
+        match known {
+            Some(found) => found,
+            // An error: then no name is known.
+            None => all(&self.read().await.unwrap_or_default()),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! What every protected request passes, in this order: origin, vendor, bearer, rate, size. Preflights are answered before.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Api;
@@ -64,14 +67,17 @@ impl Origins {
 }
 
 /// Lets a request through to its route, or answers it.
-pub(super) async fn pass(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    match admit(&api, &request) {
+pub(super) async fn pass(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&api, &parts).await {
         Ok(caller) => {
             if let Some(caller) = caller {
-                request.extensions_mut().insert(caller);
+                parts.extensions.insert(caller);
             }
-            let (sockets, address) = (is_socket(request.uri().path()), address(&request));
-            let response = next.run(request).await;
+            let (sockets, address) = (is_socket(parts.uri.path()), address(&parts));
+            // A fault of ours is an answer too, and the connection goes on.
+            let answered = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind().await;
+            let Ok(response) = answered else { return Problem::Panicked.into_response() };
             match response.status() {
                 // They have looked at the token themselves.
                 StatusCode::UNAUTHORIZED if sockets => match api.failures.allow(address) {
@@ -85,8 +91,8 @@ pub(super) async fn pass(State(api): State<Arc<Api>>, mut request: Request, next
     }
 }
 
-fn admit(api: &Api, request: &Request) -> Result<Option<Caller>, Problem> {
-    let (headers, path) = (request.headers(), request.uri().path());
+async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
+    let (headers, path) = (&parts.headers, parts.uri.path());
     if headers.get(ORIGIN).is_some_and(|origin| !api.settings.origins.allows(origin)) {
         return Err(Problem::Origin);
     }
@@ -100,7 +106,7 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Caller>, Problem> {
     if !headers.get_all(ACCEPT).iter().any(is_vendor) {
         return Err(Problem::Vendor);
     }
-    let caller = bearer(api, request)?;
+    let caller = bearer(api, parts).await?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if length > LONGEST as u64 => Err(Problem::TooLarge),
@@ -108,13 +114,16 @@ fn admit(api: &Api, request: &Request) -> Result<Option<Caller>, Problem> {
     }
 }
 
-fn bearer(api: &Api, request: &Request) -> Result<Caller, Problem> {
-    let verdict = token(request.headers()).map_or(Verdict::Unknown, |token| api.keeper.check(token, Use::Request));
+async fn bearer(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
+    let verdict = match token(&parts.headers) {
+        Some(token) => api.keeper.verdict(token, Use::Request).await,
+        None => Verdict::Unknown,
+    };
     let (is_master, key) = match verdict {
         Verdict::Master { .. } => (true, Key::MASTER),
         Verdict::Issued { id, .. } => (false, id),
         refused => {
-            api.failures.allow(address(request)).map_err(Problem::TooMany)?;
+            api.failures.allow(address(parts)).map_err(Problem::TooMany)?;
             return Err(if refused == Verdict::Expired { Problem::Expired } else { Problem::Bearer });
         }
     };
@@ -122,8 +131,9 @@ fn bearer(api: &Api, request: &Request) -> Result<Caller, Problem> {
     Ok(Caller { is_master })
 }
 
+/// Only where there is one: any other path below has no door of its own.
 fn is_socket(path: &str) -> bool {
-    path.starts_with("/ws/")
+    path.strip_prefix("/ws/").is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -135,7 +145,7 @@ fn is_vendor(accept: &HeaderValue) -> bool {
     accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains(VENDOR))
 }
 
-fn address(request: &Request) -> IpAddr {
-    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+fn address(parts: &Parts) -> IpAddr {
+    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip())
 }

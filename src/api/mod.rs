@@ -12,12 +12,14 @@ mod page;
 pub mod pod;
 mod routes;
 pub mod serve;
+pub mod tally;
 pub mod tokens;
 pub mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{any, get};
@@ -31,6 +33,7 @@ use answer::Problem;
 use catalog::Catalog;
 pub use guard::Origins;
 use limits::{Failures, Limits};
+use tally::Tally;
 use tokens::Keeper;
 use volumes::Volumes;
 
@@ -43,6 +46,7 @@ pub struct Api {
     limits: Limits,
     failures: Failures,
     settings: Settings,
+    tally: Arc<Tally>,
 }
 
 /// What is the same for every request.
@@ -64,7 +68,26 @@ impl Api {
         settings: Settings,
     ) -> Self {
         let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
-        Self { catalog, volumes, monitor, keeper, limits, failures, settings }
+        Self { catalog, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
+    }
+
+    /// The same, counted there.
+    pub fn counted(self, tally: Arc<Tally>) -> Self {
+        Self { tally, ..self }
+    }
+
+    /// Work that makes, resizes or deletes volumes, with what follows from it: to the end, also where the client hangs up.
+    async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T, volumes::Error>> + Send + 'static,
+    ) -> Result<T, volumes::Error> {
+        let api = self.clone();
+        let changed = tokio::spawn(async move {
+            let done = work.await;
+            api.changed().await;
+            done
+        });
+        changed.await.unwrap_or_else(|error| Err(volumes::Error::Failed(error.to_string())))
     }
 
     /// Volumes were made, resized or deleted here.
@@ -100,17 +123,21 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
     };
     let (routes, document) = routes::routes();
     let document = document.to_json().expect("a document of texts and numbers");
-    let document: Arc<str> = document.into();
+    let document = Bytes::from(document);
     let cors = api.settings.origins.cors();
     let page = if api.settings.page { page::routes() } else { Router::new() };
     routes
         .merge(page)
         .route("/ws/{internal_id}", any(alerts::upgrade).with_state(alerts))
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.to_string())))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)
         .layer(DefaultBodyLimit::max(body::LONGEST))
         .layer(middleware::from_fn_with_state(api.clone(), guard::pass))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(api.tally.clone(), tally::count))
         .with_state(api)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
@@ -22,8 +21,8 @@ const HEADERS: Duration = Duration::from_secs(10);
 /// The longest headers, all together; a request that waits on its connection is read no further than that.
 const LONGEST_HEADERS: usize = 16 << 10;
 
-/// How many connections at a time; whoever comes then waits. A socket each, and some kilobytes.
-const CONNECTIONS: usize = 16_384;
+/// How many connections at a time, WebSockets among them; whoever comes then waits. A socket each, and some kilobytes.
+const CONNECTIONS: u32 = 16_384;
 
 /// How long requests under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,19 +30,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where accepting fails (out of descriptors), the next attempt waits so long.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A connection that counts as long as anybody holds it: a WebSocket goes on when HTTP is over.
+#[derive(Clone, Debug)]
+pub struct Connection(#[expect(dead_code, reason = "held, not used")] Arc<OwnedSemaphorePermit>);
+
 /// Serves on every listener until `stop`, then lets the answers under way end.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (closing, closes) = watch::channel(false);
+    let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     tokio::pin!(stop);
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { break };
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listeners) => accepted,
+            accepted = next(&listeners, &room) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => talk(&graceful, &router, stream, peer, permit),
+            Ok((stream, peer, permit)) => talk(&router, stream, peer, Connection(Arc::new(permit)), closes.clone()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 sleep(PAUSE).await;
@@ -51,38 +53,62 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Futur
         }
     }
     drop(listeners);
-    if timeout(PATIENCE, graceful.shutdown()).await.is_err() {
+    let _ = closing.send(true);
+    // WebSockets say goodbye by themselves: they are over when every connection has been given back.
+    if timeout(PATIENCE, room.acquire_many(CONNECTIONS)).await.is_err() {
         tracing::warn!("requests are still under way: they are cut");
     }
 }
 
 fn talk(
-    graceful: &GracefulShutdown,
     router: &Router,
     stream: TcpStream,
     peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    connection: Connection,
+    mut closes: watch::Receiver<bool>,
 ) {
     // Frames are small, and shall go at once.
     let _ = stream.set_nodelay(true);
+    let held = connection.clone();
     let service = router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(held.clone());
         request
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LONGEST_HEADERS);
-    let connection =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-    let connection = graceful.watch(connection);
+    // Not hyper-util's builder for all versions: it would wait for the first byte for ever, and speak HTTP/2 too.
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LONGEST_HEADERS);
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
     tokio::spawn(async move {
+        let mut served = std::pin::pin!(served);
         // An error is the peer's: it went away, or it spoke no HTTP.
-        let _ = connection.await;
-        drop(permit);
+        let is_over = tokio::select! {
+            _ = served.as_mut() => true,
+            _ = closes.wait_for(|closes| *closes) => false,
+        };
+        if !is_over {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
+        drop(connection);
     });
 }
 
-/// The next connection on any of them.
+/// The next connection, when there is room for one.
+async fn next(
+    listeners: &[TcpListener],
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = accept(listeners).await?;
+    Ok((stream, peer, permit))
+}
+
+/// The next connection on any of them; none for ever where there is no door.
 async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    if listeners.is_empty() {
+        return std::future::pending().await;
+    }
     let waiting = listeners.iter().map(|listener| Box::pin(listener.accept()));
     futures_util::future::select_all(waiting).await.0
 }

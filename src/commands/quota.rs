@@ -3,15 +3,18 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::samples;
 use super::serve::{Stopped, until};
 use super::{Error, Result};
 use crate::api::alerts::Press;
 use crate::api::follow::follow;
 use crate::api::limits::Limits;
+use crate::api::tally::Tally;
 use crate::api::tokens::{self, Keeper};
 use crate::api::volumes::Volumes;
 use crate::api::{self, Api, Origins};
 use crate::monitor::{Monitor, Thresholds};
+use crate::observe::metrics::QuotaSource;
 
 /// What the quota API is told.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,6 +37,15 @@ pub(super) struct QuotaDoor {
     keeper: Arc<Keeper>,
     limits: Limits,
     settings: api::Settings,
+    watch: Watch,
+}
+
+/// What the quota API watches and counts, for metrics and readiness. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Watch {
+    pub(super) monitor: Monitor,
+    press: Press,
+    tally: Arc<Tally>,
 }
 
 /// Both, as programs differ in which of them `localhost` is.
@@ -47,17 +59,44 @@ impl Quota {
             keeper: Arc::new(Keeper::open(self.tokens.clone())?),
             limits: Limits::new(self.rate, self.rate.saturating_mul(2)),
             settings: api::Settings { origins: self.origins.clone(), page },
+            watch: Watch::new(self.thresholds),
         })
     }
 }
 
+impl Watch {
+    fn new(thresholds: Thresholds) -> Self {
+        let monitor = Monitor::new(thresholds);
+        Self { press: Press::start(monitor.clone()), monitor, tally: Arc::default() }
+    }
+
+    /// The numbers, as they are when somebody asks.
+    pub(super) fn source(&self) -> QuotaSource {
+        let watch = self.clone();
+        Arc::new(move || samples::quota(&watch.monitor, &watch.press, &watch.tally))
+    }
+
+    /// Whether every volume is there as it should be, and whoever listens hears of it: else why not.
+    pub(super) fn ready(&self) -> std::result::Result<(), String> {
+        if !self.press.is_alive() {
+            return Err("the alerts are sent no more".to_owned());
+        }
+        self.monitor.ready()
+    }
+}
+
 impl QuotaDoor {
+    /// What it watches.
+    pub(super) fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+
     /// Answers until it is time to stop.
-    pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, monitor: Monitor, stopped: Stopped) {
+    pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, stopped: Stopped) {
+        let Watch { monitor, press, tally } = self.watch;
         let tokens = tokio::spawn(self.keeper.clone().follow());
         let mounts = tokio::spawn(follow(volumes.clone(), monitor.clone()));
-        let press = Press::start(monitor.clone());
-        let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings);
+        let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings).counted(tally);
         let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         tracing::info!(listen = ?places, "the quota API answers");
         api::serve::serve(self.listeners, api::router(Arc::new(api), press, stopped.clone()), until(stopped)).await;

@@ -11,7 +11,6 @@ use crate::api::pod::{NamedVolume, Pod, Settings};
 use crate::api::volumes::Volumes;
 use crate::host::linux;
 use crate::k8s::Cluster;
-use crate::monitor::Monitor;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 
@@ -57,12 +56,12 @@ impl QuotaApi {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let monitor = Monitor::new(self.quota.thresholds);
+        let watch = door.watch();
         let (stop, stopped) = watch::channel(false);
         if let Some(pages) = pages {
-            let (ready, numbers) = (monitor.clone(), monitor.clone());
-            let metrics = Metrics::new(Arc::new(move || super::samples::watched(&numbers)));
-            let router = health::router(Arc::new(move || ready.ready().map(|()| Vec::new())), Arc::new(metrics));
+            let (numbers, source) = (watch.monitor.clone(), watch.source());
+            let metrics = Metrics::new(Arc::new(move || super::samples::watched(&numbers))).with_quota(source);
+            let router = health::router(Arc::new(move || watch.ready().map(|()| Vec::new())), Arc::new(metrics));
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         let settings = Settings {
@@ -72,7 +71,7 @@ impl QuotaApi {
             resize_wait: self.resize_wait,
         };
         let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine().mounts, Arc::new(Cluster::new())));
-        let serving = tokio::spawn(door.serve(pod, monitor, stopped));
+        let serving = tokio::spawn(door.serve(pod, stopped));
         let name = signals.next().await;
         tracing::info!(signal = name, "stopping");
         let _ = stop.send(true);

@@ -1,9 +1,13 @@
 use std::sync::Arc;
 
+use crate::api::alerts::{Press, counters};
+use crate::api::tally::{Answered, Tally};
 use crate::engine::{Engine, PoolStatus, Sample};
 use crate::model::{Claim, Reading, Usage};
-use crate::monitor::Monitor;
-use crate::observe::metrics::{PoolSample, Snapshot, Source, VolumeSample};
+use crate::monitor::{self, Monitor, Numbers, VolumeNumbers};
+use crate::observe::metrics::{
+    Distribution, PoolSample, QuotaSnapshot, RequestSample, Snapshot, Source, VolumeSample, WatchedSample,
+};
 
 /// The numbers of an engine's volumes and pools, as they are when somebody asks.
 pub(super) fn source(engine: Arc<Engine>) -> Source {
@@ -44,4 +48,30 @@ pub(super) fn watched(monitor: &Monitor) -> Snapshot {
         Some(VolumeSample { volume, claim, pool: None, size, allocated: None, usage })
     });
     Snapshot { volumes: volumes.collect(), pools: Vec::new() }
+}
+
+/// The numbers of the quota API.
+pub(super) fn quota(monitor: &Monitor, press: &Press, tally: &Tally) -> QuotaSnapshot {
+    let (Numbers { volumes, durations }, counters) = (monitor.numbers(), press.counters());
+    let delays = counters.delays();
+    QuotaSnapshot {
+        clients: counters.clients(),
+        frames: counters.frames(),
+        malformed: counters.malformed(),
+        closes: counters.closes().to_vec(),
+        delays: Distribution { bounds: &counters::BOUNDS, counts: delays.buckets().to_vec(), sum: delays.sum() },
+        looks: Distribution { bounds: &monitor::BOUNDS, counts: durations.counts.to_vec(), sum: durations.sum },
+        volumes: volumes.into_iter().map(watched_sample).collect(),
+        requests: tally.read().into_iter().map(request).collect(),
+    }
+}
+
+fn watched_sample(numbers: VolumeNumbers) -> WatchedSample {
+    let VolumeNumbers { id, warnings, fulls, samples, age, took, is_lost, is_hung, .. } = numbers;
+    WatchedSample { volume: id, warnings, fulls, looks: samples, age, took, is_lost, is_hung }
+}
+
+fn request(answered: Answered) -> RequestSample {
+    let Answered { route, method, status, count } = answered;
+    RequestSample { method, route, status, count }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::caretaker::Caretaker;
-use super::quota::{Quota, QuotaDoor};
+use super::quota::{Quota, QuotaDoor, Watch};
 use super::samples;
 use super::{Error, Result};
 use crate::api::machine::{self, Machine};
@@ -18,7 +18,6 @@ use crate::config::Config;
 use crate::csi;
 use crate::engine::{Engine, PoolStatus};
 use crate::host::linux;
-use crate::monitor::Monitor;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 use crate::rpc::socket::{self, Access, Listener};
@@ -100,13 +99,18 @@ impl House {
         };
         let engine = Engine::new(linux::machine(), self.config.pools.clone());
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
-        let metrics = Arc::new(Metrics::new(samples::source(engine.clone())));
+        let watch = quota.as_ref().map(QuotaDoor::watch);
+        let metrics = Metrics::new(samples::source(engine.clone()));
+        let metrics = Arc::new(match &watch {
+            Some(watch) => metrics.with_quota(watch.source()),
+            None => metrics,
+        });
         let caretaker = Caretaker::start(engine.clone());
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
             let ready = engine.clone();
-            let router = health::router(Arc::new(move || readiness(&ready)), metrics.clone());
+            let router = health::router(Arc::new(move || readiness(&ready, watch.as_ref())), metrics.clone());
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
@@ -138,15 +142,15 @@ impl House {
         let mut recovered = caretaker.recovered();
         let (config, deleted, engine) = (&self.config, caretaker.waker(), engine.clone());
         let (pools, defaults) = (config.pool_names(), config.defaults.clone());
-        let local = self.quota.as_ref().map(|local| (local.mount_dir.clone(), local.quota.thresholds));
+        let local = self.quota.as_ref().map(|local| local.mount_dir.clone());
         async move {
-            let (Some(door), Some((mount_dir, thresholds))) = (door, local) else { return };
+            let (Some(door), Some(mount_dir)) = (door, local) else { return };
             if recovered.wait_for(|recovered| *recovered).await.is_err() {
                 return;
             }
             let settings = machine::Settings { mount_dir, pools, defaults, deleted };
             let machine = Arc::new(Machine::new(engine, settings));
-            door.serve(machine, Monitor::new(thresholds), stopped).await;
+            door.serve(machine, stopped).await;
         }
     }
 
@@ -174,9 +178,11 @@ pub(super) async fn until(mut stopped: Stopped) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Whether calls can be answered; where they can, the pools that are refused beside those that serve.
-fn readiness(engine: &Engine) -> std::result::Result<Vec<String>, String> {
+/// Whether calls can be answered, and every volume is there that is watched; where so, the pools that are refused beside
+/// those that serve.
+fn readiness(engine: &Engine, watch: Option<&Watch>) -> std::result::Result<Vec<String>, String> {
     engine.ready()?;
+    watch.map_or(Ok(()), Watch::ready)?;
     let reason = |pool: PoolStatus| Some(format!("pool '{}' is not served: {}", pool.config.name, pool.room.err()?));
     Ok(engine.pools().into_iter().filter_map(reason).collect())
 }
@@ -236,15 +242,15 @@ mod tests {
         };
         let machine = Fake::new(Bytes::gib(100)).machine();
         let engine = Engine::new(machine.clone(), vec![config("a"), config("b")]);
-        assert_eq!(readiness(&engine), Err("volumes are being recovered".to_owned()));
+        assert_eq!(readiness(&engine, None), Err("volumes are being recovered".to_owned()));
         engine.recover();
-        assert!(readiness(&engine).unwrap_err().starts_with("no pool is served: "));
+        assert!(readiness(&engine, None).unwrap_err().starts_with("no pool is served: "));
         machine.files.create_dir(Path::new("/a")).unwrap();
         engine.tend();
-        assert_eq!(readiness(&engine), Ok(vec!["pool 'b' is not served: /b does not exist".to_owned()]));
+        assert_eq!(readiness(&engine, None), Ok(vec!["pool 'b' is not served: /b does not exist".to_owned()]));
         machine.files.create_dir(Path::new("/b")).unwrap();
         engine.tend();
-        assert_eq!(readiness(&engine), Ok(vec![]));
+        assert_eq!(readiness(&engine, None), Ok(vec![]));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Course {
         }
     }
 
-    /// Takes a look into account. The alert is the first to be told.
+    /// Takes a look into account.
     pub(super) fn see(&mut self, rules: &Rules, look: Look, now: Instant, tell: &mut impl FnMut(Event)) {
         // In place, unless somebody holds the last one: a volume at rest costs no memory.
         let status = Arc::make_mut(&mut self.status);
@@ -73,16 +73,20 @@ impl Course {
                 Level::Warning | Level::Ok => self.warnings += 1,
             }
         }
-        if status.level != previous {
-            self.reminder = (status.level == Level::Full).then(|| now + timing.reminder);
-            tell(Event::Level { status: Arc::clone(&self.status), previous });
+        let (level, resized) = (status.level, before.filter(|before| before.size != reading.size));
+        let resized = resized.map(|before| Event::Resized { status: Arc::clone(&self.status), previous: before.size });
+        let mut changed = None;
+        if level != previous {
+            self.reminder = (level == Level::Full).then(|| now + timing.reminder);
+            changed = Some(Event::Level { status: Arc::clone(&self.status), previous });
         }
+        // The alert before all else; that there is room again after what has made it.
+        let (first, last) = if level > previous { (changed, resized) } else { (resized, changed) };
+        first.into_iter().for_each(&mut *tell);
         if was_lost {
             tell(Event::Found(Arc::clone(&self.status)));
         }
-        if let Some(before) = before.filter(|before| before.size != reading.size) {
-            tell(Event::Resized { status: Arc::clone(&self.status), previous: before.size });
-        }
+        last.into_iter().for_each(&mut *tell);
         self.pass(rules, now, tell);
     }
 

@@ -252,7 +252,7 @@ async fn growing_is_a_way_out_of_full() {
     secs(5).await;
     gauge.sized(2000, 990);
     secs(5).await;
-    assert_eq!(drain(&mut events), ["ok>full 0", "measured 0", "full>ok 990", "resized 1000Mi>1.9Gi", "measured 990"]);
+    assert_eq!(drain(&mut events), ["ok>full 0", "measured 0", "resized 1000Mi>1.9Gi", "full>ok 990", "measured 990"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::quota::QuotaNow;
+pub use super::quota::{Distribution, QuotaSnapshot, QuotaSource, RequestSample, WatchedSample};
 use super::samples::{POOL_GAUGES, VOLUME_GAUGES};
 pub use super::samples::{PoolSample, Snapshot, Source, VolumeSample};
 
@@ -50,6 +52,12 @@ impl Metrics {
         registry.register("ullage_rpc_seconds", "How long calls took", Family::clone(&seconds));
         registry.register_collector(Box::new(Now(source)));
         Self { registry, calls, seconds }
+    }
+
+    /// The same, and those of the quota API.
+    pub fn with_quota(mut self, source: QuotaSource) -> Self {
+        self.registry.register_collector(Box::new(QuotaNow(source)));
+        self
     }
 
     /// Counts a call that has ended.

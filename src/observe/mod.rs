@@ -8,5 +8,6 @@ mod level;
 mod line;
 pub mod log;
 pub mod metrics;
+mod quota;
 mod samples;
 pub mod trace;

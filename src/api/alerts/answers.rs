@@ -79,9 +79,10 @@ async fn subscribe(alerts: Alerts, names: Vec<String>) -> Answer {
     if names.is_empty() {
         return Answer::Subscribed { filter: Filter::All, unknown: None };
     }
+    let names = &names[..names.len().min(NAMES)];
     let (mut volumes, mut unknown): (Vec<VolumeId>, Vec<String>) = (Vec::new(), Vec::new());
-    for name in names.iter().take(NAMES) {
-        match alerts.resolve.volume(name).await {
+    for (name, found) in names.iter().zip(alerts.resolve.volumes(names).await) {
+        match found {
             Some(volume) if volumes.contains(&volume) => {}
             Some(volume) => volumes.push(volume),
             None => unknown.push(name.chars().take(SHOWN).collect()),

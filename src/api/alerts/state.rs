@@ -26,11 +26,11 @@ pub struct Alerts {
     pub pace: Pace,
 }
 
-/// Finds the volume that a client means: by its id, its name, or whatever else the REST routes take.
+/// Finds the volumes that a client means: by their ids, their names, or whatever else the REST routes take.
 #[async_trait]
 pub trait Resolve: Send + Sync + 'static {
-    /// The volume; none where nothing, or more than one, is called so.
-    async fn volume(&self, name: &str) -> Option<VolumeId>;
+    /// The volume of each name; none where nothing, or more than one, is called so.
+    async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>>;
 }
 
 /// How patient a socket is.

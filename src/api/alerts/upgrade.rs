@@ -1,16 +1,18 @@
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::Alerts;
 use super::seat::Filter;
 use super::socket::{self, Pass};
+use crate::api::answer::Problem;
+use crate::api::serve::Connection;
 use crate::api::tokens::{Use, Verdict};
 
 /// What may stand behind the `?`. Nothing of it is ever logged.
@@ -37,7 +39,9 @@ pub async fn upgrade(
     State(alerts): State<Alerts>,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Asked>, QueryRejection>,
+    method: Method,
     headers: HeaderMap,
+    connection: Option<Extension<Connection>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let query = query.ok().and_then(|Query(asked)| asked.token);
@@ -45,6 +49,7 @@ pub async fn upgrade(
     // Before the token is looked at: one for a single use is not used up by a request that comes to nothing.
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
+        Err(_) if method != Method::GET && method != Method::HEAD => return Problem::Method.into_response(),
         Err(rejection) => return not_a_socket(&rejection),
     };
     let pass = match pass(&alerts, shown.token).await {
@@ -52,10 +57,17 @@ pub async fn upgrade(
         Err(reason) => return refused(reason),
     };
     let filter = match path {
-        Ok(Path(name)) => alerts.resolve.volume(&name).await.map_or(Filter::All, |volume| Filter::Only(vec![volume])),
+        Ok(Path(name)) => {
+            let found = alerts.resolve.volumes(&[name]).await;
+            found.into_iter().flatten().next().map_or(Filter::All, |volume| Filter::Only(vec![volume]))
+        }
         Err(_) => Filter::All,
     };
-    begin(upgrade, shown.protocol, move |stream| socket::serve(stream, alerts, filter, pass))
+    begin(upgrade, shown.protocol, async move |stream| {
+        // Counted among the connections to its end.
+        let _connection = connection;
+        socket::serve(stream, alerts, filter, pass).await;
+    })
 }
 
 /// Many small sockets: buffers of the size of what goes through them.
@@ -95,14 +107,12 @@ fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
 
 async fn pass(alerts: &Alerts, token: String) -> Result<Pass, &'static str> {
     // The receiver first: a token that is replaced meanwhile is seen to be another.
-    let (keeper, current) = (alerts.keeper.clone(), alerts.keeper.changes());
-    // It may write: one for a single use is used up on disk.
-    let verdict = tokio::task::spawn_blocking(move || keeper.check(&token, Use::Socket)).await;
-    match verdict {
-        Ok(Verdict::Master { generation }) => Ok(Pass { master: Some((generation, current)), expires: None }),
-        Ok(Verdict::Issued { expires, .. }) => Ok(Pass { master: None, expires: Some(expires) }),
-        Ok(Verdict::Expired) => Err(EXPIRED),
-        Ok(Verdict::Unknown) | Err(_) => Err(UNKNOWN),
+    let current = alerts.keeper.changes();
+    match alerts.keeper.verdict(&token, Use::Socket).await {
+        Verdict::Master { generation } => Ok(Pass { master: Some((generation, current)), expires: None }),
+        Verdict::Issued { expires, .. } => Ok(Pass { master: None, expires: Some(expires) }),
+        Verdict::Expired => Err(EXPIRED),
+        Verdict::Unknown => Err(UNKNOWN),
     }
 }
 

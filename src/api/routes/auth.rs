@@ -39,8 +39,8 @@ pub(super) struct Issued {
 /// Issues a token, for the holder of the master token.
 #[utoipa::path(post, path = "/auth/tokens", tag = "tokens", request_body = Wish, responses(
     (status = 200, body = Success<Issued>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
+    (status = 400, description = "The body cannot be meant so", body = ErrorBody),
+    (status = 408, description = "The body did not come in time", body = ErrorBody),
 ))]
 pub(super) async fn issue(
     State(api): State<Arc<Api>>,

@@ -19,15 +19,15 @@ const FRESH: Duration = Duration::from_millis(50);
 #[utoipa::path(post, path = "/volumes", tag = "volumes", request_body = Option<CreateBody>, responses(
     (status = 201, description = "Made, or handed out for the first time", body = Success<VolumeBody>),
     (status = 200, description = "Handed out before", body = Success<VolumeBody>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-    (status = 507, description = "No room", body = ErrorBody),
+    (status = 400, description = "The body cannot be meant so", body = ErrorBody),
+    (status = 408, description = "The body did not come in time", body = ErrorBody),
+    (status = 409, description = "Another volume of that name is there", body = ErrorBody),
+        (status = 507, description = "No room", body = ErrorBody),
 ))]
 pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<CreateBody>>) -> Result<Response> {
     let wish = body.map(CreateBody::wish).transpose()?.unwrap_or_default();
-    let created = api.volumes.create(wish).await;
-    api.changed().await;
-    let created = created?;
+    let volumes = api.volumes.clone();
+    let created = api.change(async move { volumes.create(wish).await }).await?;
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Success::json(VolumeBody::from(&created.volume))).into_response())
 }
@@ -35,9 +35,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<
 /// Every volume here.
 #[utoipa::path(get, path = "/volumes", tag = "volumes", responses(
     (status = 200, body = Vec<VolumeBody>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-))]
+    ))]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeBody>>> {
     Ok(Json(api.catalog.read().await?.iter().map(VolumeBody::from).collect()))
 }
@@ -45,9 +43,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeB
 /// A volume, by its id or the first 8 characters of it, its name, its claim's name, or `default` where it is the only one.
 #[utoipa::path(get, path = "/volumes/{id}", tag = "volumes", params(("id" = String, Path)), responses(
     (status = 200, body = Success<VolumeBody>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-))]
+    (status = 404, description = "There is no such volume", body = ErrorBody),
+    ))]
 pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<VolumeBody>>> {
     Ok(Success::json(VolumeBody::from(&api.catalog.find(&word).await?)))
 }
@@ -55,9 +52,9 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Resul
 /// How full a volume is.
 #[utoipa::path(get, path = "/volumes/{id}/quota", tag = "volumes", params(("id" = String, Path)), responses(
     (status = 200, body = Success<QuotaBody>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-))]
+    (status = 404, description = "There is no such volume", body = ErrorBody),
+    (status = 409, description = "It is not mounted", body = ErrorBody),
+    ))]
 pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<QuotaBody>>> {
     let volume = api.catalog.find(&word).await?;
     let status = api.measured(&volume.id, FRESH).await;
@@ -74,9 +71,11 @@ pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Resu
     request_body = ResizeBody, responses(
     (status = 200, description = "It has that size", body = Success<ResizedBody>),
     (status = 202, description = "It will have that size", body = Success<ResizedBody>),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-    (status = 507, description = "No room", body = ErrorBody),
+    (status = 400, description = "The body cannot be meant so", body = ErrorBody),
+    (status = 408, description = "The body did not come in time", body = ErrorBody),
+    (status = 404, description = "There is no such volume", body = ErrorBody),
+    (status = 409, description = "Not as things are: in use, or not that small", body = ErrorBody),
+        (status = 507, description = "No room", body = ErrorBody),
 ))]
 pub(super) async fn resize(
     State(api): State<Arc<Api>>,
@@ -85,9 +84,8 @@ pub(super) async fn resize(
 ) -> Result<Response> {
     let size = size(body.size)?;
     let volume = api.catalog.find(&word).await?;
-    let resized = api.volumes.resize(&volume, size).await;
-    api.changed().await;
-    let resized = resized?;
+    let (volumes, which) = (api.volumes.clone(), volume.clone());
+    let resized = api.change(async move { volumes.resize(&which, size).await }).await?;
     // Whoever listens hears of it before whoever asked has the answer.
     api.monitor.measure(&volume.id).await;
     let status = if resized.is_pending { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -97,13 +95,12 @@ pub(super) async fn resize(
 /// Deletes a volume, and what is in it.
 #[utoipa::path(delete, path = "/volumes/{id}", tag = "volumes", params(("id" = String, Path)), responses(
     (status = 204, description = "Gone"),
-    (status = "4XX", body = ErrorBody),
-    (status = 500, body = ErrorBody),
-))]
+    (status = 404, description = "There is no such volume", body = ErrorBody),
+    (status = 409, description = "It is in use, or is not ours to delete", body = ErrorBody),
+    ))]
 pub(super) async fn delete(State(api): State<Arc<Api>>, Word(word): Word) -> Result<StatusCode> {
     let volume = api.catalog.find(&word).await?;
-    let deleted = api.volumes.delete(&volume).await;
-    api.changed().await;
-    deleted?;
+    let volumes = api.volumes.clone();
+    api.change(async move { volumes.delete(&volume).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

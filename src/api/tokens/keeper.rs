@@ -3,14 +3,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
 
 use super::book::{Book, Found};
 use super::clock::{Clock, SystemClock};
 use super::token::Digest;
 use super::{Key, Result, Settings, Token, TokenFile};
 
-/// Knows which tokens are good. Everything is synchronous; only [`Keeper::follow`] needs a runtime.
+/// Knows which tokens are good. Everything is synchronous; only [`Keeper::follow`] and [`Keeper::verdict`] need a runtime.
 pub struct Keeper {
     file: TokenFile,
     master: RwLock<Master>,
@@ -18,6 +19,8 @@ pub struct Keeper {
     /// Whether the master token's file is known to be of no use at the moment.
     trouble: Mutex<bool>,
     book: Book,
+    /// The checks that may be at the files together.
+    turns: Arc<Semaphore>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,6 +62,9 @@ pub enum Verdict {
 /// How often a running server looks at the files.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Many wrong tokens at once shall not take the threads that measure volumes.
+const TURNS: usize = 4;
+
 impl Keeper {
     /// Reads the tokens; makes the master token where none was given and there is none yet.
     ///
@@ -81,6 +87,7 @@ impl Keeper {
             changes: watch::Sender::new(0),
             trouble: Mutex::new(false),
             book: Book::open(&settings.state_dir, clock),
+            turns: Arc::new(Semaphore::new(TURNS)),
         })
     }
 
@@ -97,6 +104,23 @@ impl Keeper {
                 self.judge(&digest, usage)
             }
             verdict => verdict,
+        }
+    }
+
+    /// [`Keeper::check`] that never holds up who calls: what takes a look at a file is done on another thread.
+    pub async fn verdict(self: &Arc<Self>, shown: &str, usage: Use) -> Verdict {
+        let Some(digest) = Digest::of_shown(shown) else { return Verdict::Unknown };
+        match self.remember(&digest) {
+            Ok(verdict) => verdict,
+            Err(_) => {
+                let turn = self.turns.clone().acquire_owned().await;
+                let (keeper, shown) = (self.clone(), shown.to_owned());
+                let checked = spawn_blocking(move || {
+                    let _turn = turn;
+                    keeper.check(&shown, usage)
+                });
+                checked.await.unwrap_or(Verdict::Unknown)
+            }
         }
     }
 
@@ -135,24 +159,24 @@ impl Keeper {
             looks.tick().await;
             let keeper = self.clone();
             // An error: it has said so itself, and the next look may be better.
-            let _ = tokio::task::spawn_blocking(move || keeper.refresh()).await;
+            let _ = spawn_blocking(move || keeper.refresh()).await;
         }
     }
 
     fn judge(&self, digest: &Digest, usage: Use) -> Verdict {
+        self.remember(digest).unwrap_or_else(|found| match found {
+            Found::Once => verdict(digest, self.consume(digest, usage)).unwrap_or(Verdict::Unknown),
+            _ => Verdict::Unknown,
+        })
+    }
+
+    /// From memory; an error where that does not suffice: [`Found::Once`] or [`Found::Absent`].
+    fn remember(&self, digest: &Digest) -> Result<Verdict, Found> {
         let master = self.master();
         if *digest == master.digest {
-            return Verdict::Master { generation: master.generation };
+            return Ok(Verdict::Master { generation: master.generation });
         }
-        let found = match self.book.find(digest) {
-            Found::Once => self.consume(digest, usage),
-            found => found,
-        };
-        match found {
-            Found::Good { expires } => Verdict::Issued { expires, id: digest.key() },
-            Found::Expired => Verdict::Expired,
-            Found::Absent | Found::Once => Verdict::Unknown,
-        }
+        verdict(digest, self.book.find(digest))
     }
 
     fn consume(&self, digest: &Digest, usage: Use) -> Found {
@@ -196,6 +220,14 @@ impl Keeper {
 
     fn master(&self) -> Master {
         *self.master.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn verdict(digest: &Digest, found: Found) -> Result<Verdict, Found> {
+    match found {
+        Found::Good { expires } => Ok(Verdict::Issued { expires, id: digest.key() }),
+        Found::Expired => Ok(Verdict::Expired),
+        Found::Absent | Found::Once => Err(found),
     }
 }
 

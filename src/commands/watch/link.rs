@@ -95,6 +95,8 @@ impl Link {
                 401 => Err(Error::Refused),
                 status => Err(Error::Foreign { url: url.to_owned(), status }),
             },
+            // The kernel's own words.
+            Ok(Err(tungstenite::Error::Io(error))) => Err(nobody(error.to_string())),
             Ok(Err(error)) => Err(nobody(error.to_string())),
             Err(_) => Err(nobody(format!("no answer within {} s", PATIENCE.as_secs()))),
         }

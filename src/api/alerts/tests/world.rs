@@ -51,8 +51,8 @@ impl Gauge for Tank {
 
 #[async_trait]
 impl Resolve for Names {
-    async fn volume(&self, name: &str) -> Option<VolumeId> {
-        self.0.iter().find(|volume| volume.as_str() == name).cloned()
+    async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
+        names.iter().map(|name| self.0.iter().find(|volume| volume.as_str() == name).cloned()).collect()
     }
 }
 
