@@ -115,11 +115,9 @@ async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
 }
 
 async fn bearer(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
-    let verdict = match token(&parts.headers) {
-        Some(token) => api.keeper.verdict(token, Use::Request).await,
-        None => Verdict::Unknown,
-    };
-    let (is_master, key) = match verdict {
+    // Who shows none guesses none.
+    let token = token(&parts.headers).ok_or(Problem::Bearer)?;
+    let (is_master, key) = match api.keeper.verdict(token, Use::Request).await {
         Verdict::Master { .. } => (true, Key::MASTER),
         Verdict::Issued { id, .. } => (false, id),
         refused => {

@@ -4,7 +4,7 @@ pub mod alerts;
 mod answer;
 mod body;
 mod catalog;
-pub mod follow;
+mod follow;
 mod guard;
 pub mod limits;
 pub mod machine;
@@ -31,6 +31,7 @@ use crate::monitor::{Monitor, Status};
 use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
+use follow::Follower;
 pub use guard::Origins;
 use limits::{Failures, Limits};
 use tally::Tally;
@@ -41,6 +42,7 @@ use volumes::Volumes;
 pub struct Api {
     volumes: Arc<dyn Volumes>,
     catalog: Arc<Catalog>,
+    follower: Follower,
     monitor: Monitor,
     keeper: Arc<Keeper>,
     limits: Limits,
@@ -68,12 +70,18 @@ impl Api {
         settings: Settings,
     ) -> Self {
         let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
-        Self { catalog, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
+        let follower = Follower::new(volumes.clone(), monitor.clone());
+        Self { catalog, follower, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
     }
 
     /// The same, counted there.
     pub fn counted(self, tally: Arc<Tally>) -> Self {
         Self { tally, ..self }
+    }
+
+    /// Makes the monitor watch what is mounted, whoever mounts it, for ever.
+    pub async fn follow(self: Arc<Self>) {
+        self.follower.follow().await;
     }
 
     /// Work that makes, resizes or deletes volumes, with what follows from it: to the end, also where the client hangs up.
@@ -93,7 +101,7 @@ impl Api {
     /// Volumes were made, resized or deleted here.
     async fn changed(&self) {
         self.catalog.forget();
-        follow::look(&self.volumes, &self.monitor).await;
+        self.follower.look().await;
     }
 
     /// A volume's numbers, no older than that.
@@ -103,7 +111,7 @@ impl Api {
             Some(_) => self.monitor.measure(id).await,
             None => {
                 // It may have been mounted a moment ago.
-                follow::look(&self.volumes, &self.monitor).await;
+                self.follower.look().await;
                 self.monitor.measure(id).await
             }
         }

@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long the headers of a request may take to come.
@@ -26,6 +27,9 @@ const CONNECTIONS: u32 = 16_384;
 
 /// How long requests under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a peer may read nothing of what is written to it.
+const UNREAD: Duration = Duration::from_secs(30);
 
 /// Where accepting fails (out of descriptors), the next attempt waits so long.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -78,6 +82,8 @@ fn talk(
     // Not hyper-util's builder for all versions: it would wait for the first byte for ever, and speak HTTP/2 too.
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(LONGEST_HEADERS);
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream.as_mut().set_write_timeout_pinned(Some(UNREAD));
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
     tokio::spawn(async move {
         let mut served = std::pin::pin!(served);

@@ -7,7 +7,6 @@ use super::samples;
 use super::serve::{Stopped, until};
 use super::{Error, Result};
 use crate::api::alerts::Press;
-use crate::api::follow::follow;
 use crate::api::limits::Limits;
 use crate::api::tally::Tally;
 use crate::api::tokens::{self, Keeper};
@@ -95,11 +94,12 @@ impl QuotaDoor {
     pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, stopped: Stopped) {
         let Watch { monitor, press, tally } = self.watch;
         let tokens = tokio::spawn(self.keeper.clone().follow());
-        let mounts = tokio::spawn(follow(volumes.clone(), monitor.clone()));
         let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings).counted(tally);
+        let api = Arc::new(api);
+        let mounts = tokio::spawn(api.clone().follow());
         let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         tracing::info!(listen = ?places, "the quota API answers");
-        api::serve::serve(self.listeners, api::router(Arc::new(api), press, stopped.clone()), until(stopped)).await;
+        api::serve::serve(self.listeners, api::router(api, press, stopped.clone()), until(stopped)).await;
         tokens.abort();
         mounts.abort();
     }

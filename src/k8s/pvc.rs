@@ -50,11 +50,11 @@ impl Claims for Cluster {
         };
         let (request, replaced) = (asked.claim.request, asked.replaced);
         match self.follow(asked, size, end).await {
-            Growth::NoRoom(reason) if request == size => {
+            Growth::NoRoom(reason) if replaced.is_some() => {
                 Growth::NoRoom(format!("{reason}; {}", self.take_back(name, size, replaced).await))
             }
             Growth::NoRoom(reason) => Growth::NoRoom(format!(
-                "{reason}; the claim asks for {request}, which was not asked for here: it stays"
+                "{reason}; the claim asks for {request}, which this call did not ask for: it stays"
             )),
             outcome => outcome,
         }

@@ -74,6 +74,8 @@ impl Seat {
         let wanted = self.filter.wants(&printed.volume);
         match printed.kind {
             _ if !is_news => return,
+            // It was shown with how things stand, after the client has turned to other volumes.
+            Kind::Alert { .. } if self.told.contains(&printed.number) => return,
             Kind::Storage { ended: Some(ended), .. } => self.told.retain(|number| *number != ended),
             Kind::Alert { .. } if wanted => self.told.push(printed.number),
             _ => {}

@@ -200,7 +200,7 @@ async fn stop(stopping: &mut watch::Receiver<bool>) {
 /// Resolves when the master token is another.
 async fn replaced(master: &mut Option<(u64, watch::Receiver<u64>)>) {
     let Some((own, current)) = master else { return pending().await };
-    if current.wait_for(|current| current != own).await.is_err() {
+    if current.wait_for(|current| *current > *own).await.is_err() {
         // Nobody replaces it any more.
         pending().await
     }

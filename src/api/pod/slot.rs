@@ -19,6 +19,8 @@ pub(super) struct Slot {
     /// `None`: it was claimed from here, and is mounted nowhere in this pod.
     pub(super) mounted: Option<(PathBuf, Arc<MountGauge>)>,
     wish: Mutex<Wish>,
+    /// Held by whoever measures it.
+    look: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What its claim is known to ask for.
@@ -47,6 +49,7 @@ impl Slot {
             created: OffsetDateTime::now_utc(),
             mounted,
             wish: Mutex::new(wish),
+            look: Arc::default(),
         }
     }
 
@@ -64,9 +67,13 @@ impl Slot {
     /// It is not there, and why.
     pub(super) async fn measured(&self) -> Result<Bytes, String> {
         if let Some((_, gauge)) = &self.mounted {
-            let gauge = gauge.clone();
-            // A thread that hangs there is left behind: no other request waits for it.
-            let reading = tokio::task::spawn_blocking(move || gauge.read());
+            let (gauge, look) = (gauge.clone(), self.look.clone());
+            // One look at a time, so that a filesystem that hangs holds one thread, however many ask.
+            let reading = async move {
+                let alone = look.lock_owned().await;
+                let look = tokio::task::spawn_blocking(move || (gauge.read(), alone));
+                look.await.map(|(reading, _)| reading)
+            };
             if let Ok(Ok(Err(lost))) = tokio::time::timeout(PATIENCE, reading).await {
                 return Err(lost);
             }

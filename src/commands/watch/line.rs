@@ -26,7 +26,8 @@ impl<'a> Line<'a> {
         let Self { time, volume, word, text, paint } = self;
         let word = format!("{:<8}", clean(word));
         let word = if colour && !paint.is_empty() { format!("\x1b[{paint}m{word}\x1b[0m") } else { word };
-        let one = |text: &str| format!("{time} {}  {word} {}", clean(volume), clean(text)).trim_end().to_owned();
+        let one =
+            |text: &str| format!("{} {}  {word} {}", clean(time), clean(volume), clean(text)).trim_end().to_owned();
         text.lines().map(one).collect::<Vec<_>>().join("\n")
     }
 
