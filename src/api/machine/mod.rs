@@ -130,7 +130,7 @@ impl House {
     /// Another place, or another device there, is another gauge.
     fn target(&self, id: VolumeId, place: Place) -> Target {
         let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        Target { id, gauge: Arc::new(VolumeGauge { engine: self.engine.clone(), place }), generation }
+        Target { id, gauge: Arc::new(VolumeGauge::new(self.engine.clone(), place)), generation }
     }
 
     fn delete(&self, id: &VolumeId) -> Result<(), Error> {
