@@ -24,8 +24,9 @@ test: prepare ## every level of tests, and a summary
 test-%: prepare
 	@tests/run $*
 
-bench: prepare ## what the driver costs beside bare system calls (as root)
+bench: prepare ## what the driver costs beside bare system calls, and the quota API beside a bare server (as root)
 	cargo bench --bench volumes
+	cargo bench --bench quota
 
 lint: test-lint ## format, clippy, rustdoc
 

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use super::view::View;
 use super::{Engine, Error, Result};
 use crate::backend;
-use crate::host::LoopDevice;
+use crate::host::{LoopDevice, MountIdentity};
 use crate::model::{Content, Reading, VolumeId};
 use crate::store::Record;
 
@@ -123,11 +123,37 @@ impl Engine {
     /// # Errors
     /// Where that device is not what is mounted there: under a mount that went lies the host's disk.
     pub fn read(&self, place: &Place) -> Result<Reading> {
-        self.must_be_at(place)?;
+        self.read_again(place, &mut None)
+    }
+
+    /// The same of what was read before: the mount that was found to be on that device needs no looking up.
+    ///
+    /// # Errors
+    /// As those of [`Engine::read`].
+    pub fn read_again(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Reading> {
+        let mount = self.confirm(place, seen)?;
         let usage = self.machine.mounts.usage(&place.path)?;
         let size = self.machine.loops.size(place.device)?;
-        self.must_be_at(place)?; // it may have gone meanwhile
+        // It may have gone meanwhile.
+        if mount.is_none() || self.identity(place) != mount {
+            self.must_be_at(place)?;
+        }
         Ok(Reading { size, available: usage.available, inodes: usage.inodes })
+    }
+
+    /// The mount at a place, which is on its device; none where the kernel does not tell which.
+    fn confirm(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Option<MountIdentity>> {
+        let mount = self.identity(place);
+        if mount.is_none() || mount != *seen {
+            self.must_be_at(place)?;
+            // Another may have come between the two.
+            *seen = mount.filter(|_| self.identity(place) == mount);
+        }
+        Ok(mount)
+    }
+
+    fn identity(&self, place: &Place) -> Option<MountIdentity> {
+        self.machine.mounts.identity(&place.path).ok().flatten()
     }
 
     fn must_be_at(&self, place: &Place) -> Result<()> {

@@ -63,7 +63,8 @@ impl Course {
         let Rules { thresholds, timing } = rules;
         let status = Arc::make_mut(&mut self.status);
         let reading = believed(&mut self.growth, status.reading.as_ref(), reading, now, timing.growth);
-        self.rates.see(status.started, &reading, timing.shortest);
+        // A look begins up to a tick early.
+        self.rates.see(status.started, &reading, timing.shortest / 2);
         let (before, previous) = (status.reading.replace(reading), status.level);
         let was_lost = status.lost.take().is_some();
         status.level = thresholds.step(previous, &reading);

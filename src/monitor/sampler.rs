@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use super::course::Look;
+use super::crew::Panicked;
 use super::watched::{Cell, Common};
 use crate::model::Reading;
 
@@ -60,12 +60,12 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// A thread holds the volume's lock until it comes back, whatever became of the task: one thread for one volume.
+/// The volume's lock is held until the look comes back, whatever became of the task: one look for one volume.
 async fn sample(cell: &Arc<Cell>, common: &Common) -> Option<Sample> {
     let busy = cell.busy_lock().lock_owned().await;
     let turn = Arc::clone(&common.looks).acquire_owned().await.expect("it is never closed");
     let (generation, gauge) = cell.gauge();
-    let looked = spawn_blocking(move || {
+    let looked = common.crew.run(move || {
         let _held = (busy, turn);
         let started = std::time::Instant::now();
         let outcome = gauge.read();
@@ -73,14 +73,10 @@ async fn sample(cell: &Arc<Cell>, common: &Common) -> Option<Sample> {
         let is_aside = outcome.is_err() && gauge.is_aside();
         Sample { generation, outcome, is_aside, took }
     });
-    match looked.await {
-        Ok(sample) => Some(sample),
-        Err(error) if error.is_panic() => {
-            let outcome = Err("it cannot be measured: the measurement panicked".to_owned());
-            Some(Sample { generation, outcome, is_aside: false, took: Duration::ZERO })
-        }
-        Err(_) => None,
-    }
+    Some(looked.await?.unwrap_or_else(|Panicked| {
+        let outcome = Err("it cannot be measured: the measurement panicked".to_owned());
+        Sample { generation, outcome, is_aside: false, took: Duration::ZERO }
+    }))
 }
 
 /// Waits for the next look, and tells what becomes due before.

@@ -6,6 +6,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::time::{Instant, timeout};
 
 use super::course::{Course, Look, Rules};
+use super::crew::Crew;
 use super::numbers::{Clocked, VolumeNumbers};
 use super::{Event, Gauge, Status, Target};
 use crate::model::VolumeId;
@@ -20,6 +21,9 @@ pub(super) struct Common {
     pub(super) clocked: Clocked,
     /// The looks that may be under way together.
     pub(super) looks: Arc<Semaphore>,
+    /// Who does them.
+    pub(super) crew: Crew,
+    begun: Instant,
 }
 
 /// A volume as its task and everybody else share it. Nothing here waits while it holds a lock.
@@ -50,10 +54,28 @@ const BACKLOG: usize = 2048;
 /// Tokio has 512 threads for what blocks. Should every volume of a large machine hang, some must be left for everything else.
 const LOOKS: usize = 384;
 
+/// In the shortest time between two looks at a volume.
+const TICKS: u32 = 5;
+
 impl Common {
     pub(super) fn new(rules: Rules) -> Self {
         let (clocked, looks) = (Clocked::default(), Arc::new(Semaphore::new(LOOKS)));
-        Self { rules, events: broadcast::Sender::new(BACKLOG), clocked, looks }
+        Self {
+            rules,
+            events: broadcast::Sender::new(BACKLOG),
+            clocked,
+            looks,
+            crew: Crew::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// The last tick of the common clock before that: of many volumes, those that are due at nearly the same time are
+    /// looked at together, and nobody late.
+    fn tick(&self, at: Instant) -> Instant {
+        let between = (self.rules.timing.shortest / TICKS).as_nanos().max(1);
+        let early = at.saturating_duration_since(self.begun).as_nanos() % between;
+        at - Duration::from_nanos(u64::try_from(early).unwrap_or_default())
     }
 
     fn tell(&self, event: Event) {
@@ -175,7 +197,7 @@ impl Cell {
             state.course.see(&common.rules, look, Instant::now(), &mut |event| common.tell(event));
         }
         self.ended.send_replace(number);
-        state.course.next(&common.rules, started)
+        common.tick(state.course.next(&common.rules, started))
     }
 
     /// A look has ended that saw nothing: we have taken the volume away ourselves. Everything stays as it was known.

@@ -1,23 +1,39 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::engine::{Engine, Place, Whereabouts};
+use crate::host::MountIdentity;
 use crate::model::{Reading, VolumeId};
 use crate::monitor::Gauge;
 
 /// Measures what is mounted at one place.
 pub(super) struct VolumeGauge {
     /// Who asks the machine.
-    pub(super) engine: Arc<Engine>,
+    engine: Arc<Engine>,
     /// Which volume.
-    pub(super) id: VolumeId,
+    id: VolumeId,
     /// Where; `None`: it is not where it is wanted. Another place, or another device there, is another gauge.
-    pub(super) place: Option<Place>,
+    place: Option<Place>,
+    /// The mount that was found there last.
+    seen: Mutex<Option<MountIdentity>>,
+}
+
+impl VolumeGauge {
+    pub(super) fn new(engine: Arc<Engine>, id: VolumeId, place: Option<Place>) -> Self {
+        Self { engine, id, place, seen: Mutex::default() }
+    }
+
+    fn read_at(&self, place: &Place) -> Result<Reading, String> {
+        let mut seen = *self.seen.lock().expect("no holder panics");
+        let reading = self.engine.read_again(place, &mut seen);
+        *self.seen.lock().expect("no holder panics") = seen;
+        reading.map_err(|error| error.to_string())
+    }
 }
 
 impl Gauge for VolumeGauge {
     fn read(&self) -> Result<Reading, String> {
         match &self.place {
-            Some(place) => self.engine.read(place).map_err(|error| error.to_string()),
+            Some(place) => self.read_at(place),
             None => Err(match self.engine.whereabouts(&self.id) {
                 Ok(Whereabouts::Missed(reason)) => reason,
                 Ok(Whereabouts::At(_) | Whereabouts::Aside) => "it is not where it was a moment ago".to_owned(),

@@ -130,7 +130,7 @@ impl House {
     /// Another place, or another device there, is another gauge.
     fn target(&self, id: VolumeId, place: Option<Place>) -> Target {
         let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        let gauge = VolumeGauge { engine: self.engine.clone(), id: id.clone(), place };
+        let gauge = VolumeGauge::new(self.engine.clone(), id.clone(), place);
         Target { id, gauge: Arc::new(gauge), generation }
     }
 

@@ -71,6 +71,12 @@ impl MountGauge {
         declared.or_else(of_device)
     }
 
+    /// The same without asking anything: what was told, or last seen.
+    pub(super) fn last_size(&self) -> Option<Bytes> {
+        let Known { declared, size, .. } = *self.known();
+        declared.or(size.map(|(size, _)| size))
+    }
+
     /// What tells its size, once it was measured.
     pub(super) fn basis(&self) -> Option<Basis> {
         self.known().size.map(|(_, basis)| basis)

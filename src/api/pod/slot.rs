@@ -61,6 +61,11 @@ impl Slot {
         }
     }
 
+    /// The same without asking anything.
+    fn last_size(&self) -> Option<Bytes> {
+        self.mounted.as_ref().and_then(|(_, gauge)| gauge.last_size())
+    }
+
     /// What it has, measured now; the last known where the filesystem does not answer.
     ///
     /// # Errors
@@ -110,7 +115,9 @@ impl Slot {
             let (slot, claims) = (self.clone(), claims.clone());
             runtime.spawn(async move { slot.look(claims.as_ref()).await });
         }
-        self.size().is_some_and(|size| request > size)
+        // Asked with every measurement, on the thread of all requests: sysfs, which may be slow, only while it matters.
+        let is_met = self.last_size().is_some_and(|size| request <= size);
+        !is_met && self.size().is_some_and(|size| request > size)
     }
 
     /// Learns from its claim what it asks for.

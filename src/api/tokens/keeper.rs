@@ -1,4 +1,6 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -152,15 +154,19 @@ impl Keeper {
         self.book.refresh();
     }
 
-    /// Follows the files twice a second, without end.
+    /// Follows the files twice a second, until it is dropped.
+    ///
+    /// On one thread: waking two for each look is most of what a process costs that has nothing to do.
     pub async fn follow(self: Arc<Self>) {
-        let mut looks = tokio::time::interval(LOOK);
-        loop {
-            looks.tick().await;
-            let keeper = self.clone();
-            // An error: it has said so itself, and the next look may be better.
-            let _ = spawn_blocking(move || keeper.refresh()).await;
-        }
+        let (_stop, stopped) = mpsc::channel::<()>();
+        let following = tokio::task::spawn_blocking(move || {
+            while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                // An error: it has said so itself, and the next look may be better.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.refresh()));
+            }
+        });
+        // It ends only with this.
+        let _ = following.await;
     }
 
     fn judge(&self, digest: &Digest, usage: Use) -> Verdict {
