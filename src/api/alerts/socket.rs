@@ -79,8 +79,12 @@ impl Socket {
                 () = stop(&mut stopping) => Step::Over((AWAY, "shutting down")),
                 () = replaced(&mut master) => Step::Over((UNAUTHORIZED, "the token was replaced")),
             };
+            let came = matches!(step, Step::Came(_));
             if let Some(farewell) = self.take(step) {
                 break farewell;
+            }
+            if came {
+                tokio::task::yield_now().await;
             }
         };
         let code = self.part(farewell).await;

@@ -58,6 +58,8 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Resul
 pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<QuotaBody>>> {
     let volume = api.catalog.find(&word).await?;
     let status = api.measured(&volume.id, FRESH).await;
+    // One without a look yet is just being mounted, or unmounted.
+    let status = status.filter(|status| status.reading.is_some() || status.lost.is_some() || status.hung);
     let status = status.ok_or_else(|| Problem::NotMounted(volume.id.to_string()))?;
     let reading = status.reading.filter(|_| status.lost.is_none()).ok_or_else(|| {
         let reason = status.lost.as_deref().unwrap_or("its filesystem does not answer");
