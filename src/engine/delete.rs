@@ -40,6 +40,11 @@ impl Engine {
     /// Deletes a volume after taking it off the places where it is wanted. While it is anywhere else, or is in use, it stays.
     pub fn remove(&self, id: &VolumeId) -> Result<()> {
         let _lock = self.locks.lock(id)?;
+        self.remove_locked(id)
+    }
+
+    /// For whoever has the volume's lock.
+    pub(super) fn remove_locked(&self, id: &VolumeId) -> Result<()> {
         if let Some(mut found) = self.find(id)?.filter(|found| !found.record.mounts.is_empty()) {
             self.step_aside(&mut found)?;
         }
