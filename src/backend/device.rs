@@ -142,6 +142,9 @@ impl LoopImages {
     /// Cuts away what lies past the volume's size: what an interrupted growth left, where nothing could be written as no
     /// device is ever larger than the record; or what a shrink has left to the last, which holds nothing any more.
     pub fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        // A record that was renamed into its place, and no more, may be the old one after a power cut: longer than its image.
+        self.machine.files.sync(&dir.record())?;
+        self.machine.files.sync(dir.path())?;
         let size = record.spec.size;
         tracing::info!(image = %dir.image().display(), %size, "what is past the volume's size is cut away");
         Ok(self.machine.files.set_len(&dir.image(), size)?)

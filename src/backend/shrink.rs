@@ -31,7 +31,7 @@ impl LoopImages {
     }
 
     /// Gives a filesystem back what a shrink that did not end has overwritten. Before this it is not mounted.
-    pub(super) fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+    pub fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         let undo = dir.undo();
         let Some(stat) = self.machine.files.stat(&undo)? else { return Ok(()) };
         // An empty one: nothing was overwritten yet, or all that is finished.

@@ -1,9 +1,10 @@
+use std::path::Path;
 use std::time::SystemTime;
 
 use tracing::info_span;
 
 use super::pool::Pool;
-use super::{Engine, Error, Result, SizeRange};
+use super::{Engine, Error, MountRequest, Result, SizeRange};
 use crate::model::{Owner, VolumeId, VolumeSpec};
 use crate::store::{Phase, Record, VolumeDir};
 
@@ -34,11 +35,36 @@ impl Engine {
     pub fn create(&self, request: &CreateRequest) -> Result<Record> {
         let id = VolumeId::from_name(&request.spec.name);
         let _lock = self.locks.lock(&id)?;
-        let found = self.find(&id)?;
+        Ok(self.make_or_find(&id, request)?.0)
+    }
+
+    /// The same, and mounted at a path if it is mounted nowhere; whether it was made. On failure no new one is left.
+    ///
+    /// Under one lock: of two callers who ask for one name, the one that fails must not delete what the other has got.
+    pub fn create_mounted(&self, request: &CreateRequest, target: &Path) -> Result<bool> {
+        let id = VolumeId::from_name(&request.spec.name);
+        let _lock = self.locks.lock(&id)?;
+        let (_, is_new) = self.make_or_find(&id, request)?;
+        if !is_new && self.view()?.locate(&id)?.place.is_some() {
+            return Ok(false);
+        }
+        let mounted = self.mount_locked(&id, &MountRequest { target: target.to_owned(), read_only: false });
+        if mounted.is_err()
+            && is_new
+            && let Err(error) = self.remove_locked(&id)
+        {
+            tracing::error!(volume = %id, %error, "made and not mounted, and it cannot be deleted");
+        }
+        mounted.map(|()| is_new)
+    }
+
+    /// The volume, and whether it was made now.
+    fn make_or_find(&self, id: &VolumeId, request: &CreateRequest) -> Result<(Record, bool)> {
+        let found = self.find(id)?;
         match (decide(found.as_ref().map(|found| &found.record), request), found) {
-            (Decision::Same, Some(found)) => return Ok(found.record),
-            (Decision::Conflict(difference), _) => return Err(Error::Conflict { id, difference }),
-            (Decision::Resume, Some(found)) => self.discard(found.pool, &id)?,
+            (Decision::Same, Some(found)) => return Ok((found.record, false)),
+            (Decision::Conflict(difference), _) => return Err(Error::Conflict { id: id.clone(), difference }),
+            (Decision::Resume, Some(found)) => self.discard(found.pool, id)?,
             _ => {}
         }
         let pool = self.pool(&request.spec.pool)?;
@@ -48,10 +74,10 @@ impl Engine {
         {
             return Err(Error::NoFilesystem { pool: pool.name().clone(), fs, reason: reason.clone() });
         }
-        let admission = pool.admit(&self.machine, &id, request.spec.size, request.spec.sparse)?;
-        let record = self.make(pool, &id, &request.spec)?;
+        let admission = pool.admit(&self.machine, id, request.spec.size, request.spec.sparse)?;
+        let record = self.make(pool, id, &request.spec)?;
         admission.keep();
-        Ok(record)
+        Ok((record, true))
     }
 
     /// On failure no file is left.

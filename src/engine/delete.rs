@@ -40,15 +40,26 @@ impl Engine {
     /// Deletes a volume after taking it off the places where it is wanted. While it is anywhere else, or is in use, it stays.
     pub fn remove(&self, id: &VolumeId) -> Result<()> {
         let _lock = self.locks.lock(id)?;
-        if let Some(mut found) = self.find(id)?.filter(|found| !found.record.mounts.is_empty()) {
-            self.step_aside(&mut found)?;
+        self.remove_locked(id)
+    }
+
+    /// For whoever has the volume's lock.
+    pub(super) fn remove_locked(&self, id: &VolumeId) -> Result<()> {
+        let Some(mut found) = self.find(id)?.filter(|found| !found.record.mounts.is_empty()) else {
+            return self.delete_unmounted(id);
+        };
+        self.step_aside(&mut found)?;
+        match self.delete_unmounted(id) {
+            // One that stays is where it was. Where only the end of the rename failed there is none to mount.
+            Err(error) if !matches!(self.find(id), Ok(None)) => self.put_back_after(&mut found, Err(error)),
+            gone => gone,
         }
-        self.delete_unmounted(id)
     }
 
     /// No path, no promise and no wish is left.
     fn bury(&self, found: &Found) -> Result<()> {
         let id = &found.record.id;
+        // First, while the record tells of them to whoever comes after a kill. Where the rest fails, mounting makes them again.
         for wanted in &found.record.mounts {
             self.clear_away(wanted)?;
         }

@@ -55,6 +55,8 @@ pub enum Error {
     PastLimit { size: Bytes, limit: Bytes },
     #[error("volume '{id}' is in use: {}", places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", "))]
     InUse { id: VolumeId, places: Vec<PathBuf> },
+    #[error("{outcome}; and it is not mounted again at {}, which is tried again behind: {reason}", path.display())]
+    NotBack { outcome: String, path: PathBuf, reason: Box<Error> },
     #[error("volume '{id}' holds {content}, and {asked} was asked for")]
     WrongContent { id: VolumeId, content: String, asked: String },
     #[error(transparent)]
@@ -110,6 +112,7 @@ impl Error {
                 Kind::ShrinkRefused
             }
             Self::InUse { .. } => Kind::NotNow,
+            Self::NotBack { reason, .. } => reason.kind(),
             Self::Unreadable { .. } | Self::Store(_) | Self::Host(_) => Kind::Failed,
             Self::Backend(error) => kind_of(error),
         }

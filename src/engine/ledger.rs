@@ -69,11 +69,17 @@ impl Ledger {
         promises.pending.remove(id);
     }
 
-    /// Reserved volumes, and what each was promised.
-    pub(super) fn reserved(&self) -> Vec<(VolumeId, Bytes)> {
+    /// The volumes that are reserved.
+    pub(super) fn reserved(&self) -> Vec<VolumeId> {
         let promises = self.promises();
         let reserved = promises.volumes.iter().filter(|(_, (_, sparse))| !sparse);
-        reserved.map(|(id, (size, _))| (id.clone(), *size)).collect()
+        reserved.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What a reserved volume is promised.
+    pub(super) fn reserved_for(&self, id: &VolumeId) -> Option<Bytes> {
+        let promise = self.promises().volumes.get(id).copied();
+        promise.filter(|(_, sparse)| !sparse).map(|(size, _)| size)
     }
 
     /// Whether an image has lost blocks that it was promised: those are nobody else's.

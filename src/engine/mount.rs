@@ -20,6 +20,11 @@ impl Engine {
     /// The wish is written down first: killed after that, the next start mounts it, and the same call finds it mounted.
     pub fn mount(&self, id: &VolumeId, request: &MountRequest) -> Result<()> {
         let _lock = self.locks.lock(id)?;
+        self.mount_locked(id, request)
+    }
+
+    /// For whoever has the volume's lock.
+    pub(super) fn mount_locked(&self, id: &VolumeId, request: &MountRequest) -> Result<()> {
         let mut found = self.existing(id)?;
         let (wanted, is_there) = self.place(&found, request)?;
         let before = found.record.mounts.clone();

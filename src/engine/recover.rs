@@ -20,10 +20,10 @@ impl Engine {
     /// What is done behind the calls, again and again: pools that were not served are tried, those that are served are
     /// looked at, and the trash is emptied.
     pub fn tend(&self) {
-        let served = self.served_pools().count();
+        let mut is_back = false;
         for pool in &self.pools {
             match pool.is_served().then(|| pool.still_there(&self.machine)) {
-                None => self.open(pool),
+                None => is_back |= self.open(pool),
                 Some(Ok(())) => self.tend_served(pool),
                 Some(Err(error)) => {
                     tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
@@ -34,7 +34,7 @@ impl Engine {
                 }
             }
         }
-        match self.served_pools().count() > served {
+        match is_back {
             true => self.remount(), // one has come back, with its volumes
             false => self.remount_absent(),
         }
@@ -51,15 +51,18 @@ impl Engine {
     /// A discard inside a reserved volume gives its blocks back to the pool. They are taken again before somebody else
     /// does; where that fails, they count as promised.
     fn reserve_again(&self, pool: &Pool) {
-        for (id, size) in pool.ledger.reserved() {
+        for id in pool.ledger.reserved() {
             let Ok(_lock) = self.locks.lock(&id) else { continue }; // looked at the next time
+            // Asked now: it may have shrunk meanwhile, or be gone.
+            let Some(size) = pool.ledger.reserved_for(&id) else { continue };
             let dir = pool.dir.volume(&id);
             let lacking = matches!(self.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
             pool.ledger.set_lacking(&id, dir.image(), lacking);
         }
     }
 
-    fn open(&self, pool: &Pool) {
+    /// Whether it is served now.
+    fn open(&self, pool: &Pool) -> bool {
         let before = pool.state().as_ref().err().cloned();
         let opened = pool.open(&self.machine, &self.backend);
         let served = opened.and_then(|served| match self.recover_pool(pool) {
@@ -80,7 +83,9 @@ impl Engine {
             }
             Err(_) => {} // said before
         }
+        let is_served = served.is_ok();
         pool.serve(served);
+        is_served
     }
 
     fn recover_pool(&self, pool: &Pool) -> Result<()> {

@@ -98,11 +98,10 @@ impl Engine {
     /// Takes a volume off every path where it is wanted, to come back by [`Engine::put_back`]. Where it is also somewhere
     /// else, or is in use, it stays everywhere.
     pub(super) fn step_aside(&self, found: &mut Found) -> Result<()> {
-        let left = self.leave_all(found);
-        if left.is_err() {
-            self.put_back(found);
+        match self.leave_all(found) {
+            Err(error) => self.put_back_after(found, Err(error)),
+            left => left,
         }
-        left
     }
 
     fn leave_all(&self, found: &Found) -> Result<()> {
@@ -121,15 +120,31 @@ impl Engine {
         if self.backend.stays_attached(dir)? { in_use(vec![dir.image()]) } else { Ok(()) }
     }
 
-    /// Mounts a volume again where it is wanted. What cannot be is reported, and tried again behind.
-    pub(super) fn put_back(&self, found: &mut Found) {
+    /// Mounts a volume again where it is wanted, after whatever was done to it. What cannot be mounted is tried again behind;
+    /// the caller hears of it, for an application that goes on there writes to the host's disk.
+    pub(super) fn put_back_after(&self, found: &mut Found, done: Result<()>) -> Result<()> {
+        let mut first = None;
         for wanted in found.record.mounts.clone() {
-            let (id, shown) = (found.record.id.clone(), self.show_again(found, &wanted));
-            let reason = shown.err().map(|error| error.to_string());
+            let (id, shown) = (found.record.id.clone(), self.show_as_recorded(found, &wanted));
+            let reason = shown.as_ref().err().map(ToString::to_string);
             if self.set_absent(&id, &wanted.path, reason.as_deref()) {
                 tracing::error!(volume = %id, path = %wanted.path.display(), reason, "not mounted again");
             }
+            first = first.or(shown.err().map(|error| (wanted.path, Box::new(error))));
         }
+        let Some((path, reason)) = first else { return done };
+        let outcome = match done {
+            Ok(()) => format!("the volume is {} now", found.record.spec.size),
+            Err(error) => error.to_string(),
+        };
+        Err(Error::NotBack { outcome, path, reason })
+    }
+
+    /// By the record that is there, not by what somebody meant to write: what is longer than its record is cut.
+    fn show_as_recorded(&self, found: &mut Found, wanted: &WantedMount) -> Result<()> {
+        let id = &found.record.id;
+        found.record = self.record_in(&found.dir, id)?.ok_or_else(|| Error::NoVolume(id.clone()))?;
+        self.show_again(found, wanted)
     }
 
     /// Nothing is wanted of a volume that is gone.

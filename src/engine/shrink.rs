@@ -36,8 +36,7 @@ impl Engine {
         self.may_shrink(&found, size)?;
         self.step_aside(&mut found)?;
         let shrunk = self.make_smaller(&mut found, size);
-        self.put_back(&mut found);
-        shrunk.map(|()| size)
+        self.put_back_after(&mut found, shrunk).map(|()| size)
     }
 
     /// What can be known without touching it.
@@ -60,6 +59,8 @@ impl Engine {
 
     fn make_smaller(&self, found: &mut Found, size: Bytes) -> Result<()> {
         let _step = info_span!("make smaller").entered();
+        // What an earlier shrink has left half done, nothing may be done to but that: it would be mixed up with the rest.
+        self.backend.take_back_shrink(&found.dir, &found.record)?;
         let least = self.backend.smallest(&found.dir, &found.record)?;
         if least > size {
             return Err(Error::TooFull { asked: size, least });
@@ -72,7 +73,8 @@ impl Engine {
         // Written it may be though it failed, but not on disk: then the image must not be cut.
         let saved = self.save(found).or_else(|_| self.save(found));
         if saved.is_err() {
-            found.record = Record::load(&*self.machine.files, &found.dir)?.unwrap_or(before);
+            let there = Record::load(&*self.machine.files, &found.dir);
+            found.record = there.ok().flatten().unwrap_or(before); // in doubt the larger promise
         }
         // Before the cut: what a reserved volume was promised is allocated again behind the calls.
         let spec = &found.record.spec;

@@ -184,3 +184,25 @@ async fn a_filesystem_that_may_not_grow_now_is_waited_for() {
     place.machine.list().await.unwrap();
     assert!(!place.machine.pending(&volume), "mounted again, it has grown");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_loses_a_race_for_a_name_takes_nothing_from_the_winner() {
+    for _ in 0..50 {
+        let place = Place::new();
+        let race = (0..4).map(|_| {
+            let machine = place.machine.clone();
+            tokio::spawn(async move { machine.create(named("db")).await })
+        });
+        let race: Vec<_> = race.collect();
+        let mut new = 0;
+        for created in race {
+            match created.await.unwrap() {
+                Ok(created) => new += usize::from(created.is_new),
+                Err(refused) => assert!(matches!(refused, Error::Refused { code: Some("busy"), .. }), "{refused:?}"),
+            }
+        }
+        assert_eq!(new, 1);
+        let volumes = place.machine.list().await.unwrap();
+        assert_eq!(place.fake.mount_targets(), [volumes[0].path.clone().unwrap()]);
+    }
+}

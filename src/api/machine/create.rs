@@ -3,7 +3,7 @@ use uuid::Uuid;
 use super::refusal::{at_least_smallest, refused};
 use super::{House, volume};
 use crate::api::volumes::{Create, Created, Error};
-use crate::engine::{self, CreateRequest, Located, MountRequest, SizeRange};
+use crate::engine::{self, CreateRequest, Located, SizeRange};
 use crate::model::{Bytes, Claim, Content, FsKind, PoolName, VolumeId, VolumeSpec};
 use crate::store::Record;
 
@@ -26,9 +26,10 @@ impl House {
             Err(error) => return Err(refused(error)),
         };
         let request = self.request(name, create, existing.as_ref())?;
-        self.engine.create(&request).map_err(refused)?;
-        let is_new = existing.is_none();
-        self.mount(&id, is_new)?;
+        let target = self.settings.mount_dir.join(id.as_str());
+        // What could not be mounted was deleted again: its space waits in the trash.
+        let made = self.engine.create_mounted(&request, &target).inspect_err(|_| (self.settings.deleted)());
+        let is_new = made.map_err(refused)?;
         let volume = volume(self.located(&id)?);
         Ok(Created { volume, is_new })
     }
@@ -68,22 +69,6 @@ impl House {
         let first = || self.settings.pools.first().map(|(name, _)| name.clone());
         let pool = create.pool.clone().or_else(|| there.map(|spec| spec.pool.clone())).or_else(first);
         pool.ok_or_else(|| Error::Failed("there is no pool".to_owned()))
-    }
-
-    /// On failure no new volume is left.
-    fn mount(&self, id: &VolumeId, is_new: bool) -> Result<(), Error> {
-        if self.located(id)?.place.is_some() {
-            return Ok(());
-        }
-        let target = self.settings.mount_dir.join(id.as_str());
-        let mounted = self.engine.mount(id, &MountRequest { target, read_only: false });
-        if mounted.is_err() && is_new {
-            match self.engine.remove(id) {
-                Ok(()) => (self.settings.deleted)(),
-                Err(error) => tracing::error!(volume = %id, %error, "made and not mounted, and it cannot be deleted"),
-            }
-        }
-        mounted.map_err(refused)
     }
 
     fn located(&self, id: &VolumeId) -> Result<Located, Error> {
