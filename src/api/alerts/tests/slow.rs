@@ -14,12 +14,14 @@ async fn glutton(world: &World) -> Client {
     for _ in 0..1500 {
         client.say(r#"{"event":"request_logs"}"#).await;
     }
+    // Until nothing more can be written to it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     client
 }
 
 #[tokio::test]
 async fn one_that_never_reads_delays_nobody_and_is_dropped() {
-    let pace = Pace { patience: Duration::from_millis(600), moment: Duration::from_millis(200), ..Pace::default() };
+    let pace = Pace { patience: Duration::from_secs(3), moment: Duration::from_millis(200), ..Pace::default() };
     let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
     let glutton = glutton(&world).await;
     let mut client = world.client("db").await;
@@ -36,11 +38,11 @@ async fn one_that_never_reads_delays_nobody_and_is_dropped() {
 
 #[tokio::test]
 async fn one_that_is_slow_gets_its_alert_and_then_is_closed() {
-    let pace = Pace { patience: Duration::from_millis(300), moment: Duration::from_secs(9), ..Pace::default() };
+    let pace = Pace { patience: Duration::from_secs(3), moment: Duration::from_secs(9), ..Pace::default() };
     let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
     let mut glutton = glutton(&world).await;
     world.leave("db", 5).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(3500)).await;
     let (heard, code) = glutton.rest().await;
     assert_eq!(code, 1013);
     assert_eq!(heard.iter().filter(|frame| *frame == "daemon_message db").count(), 1);
