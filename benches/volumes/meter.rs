@@ -92,6 +92,7 @@ passed_on! { Files as "files.":
     list(dir: &Path) -> Vec<String>;
     stat(path: &Path) -> Option<Stat>;
     create_image(file: &Path, size: Bytes) -> ();
+    create_synced(file: &Path) -> ();
     set_len(file: &Path, size: Bytes) -> ();
     allocate(file: &Path, size: Bytes) -> ();
     fill(file: &Path, from: Bytes, to: Bytes) -> ();

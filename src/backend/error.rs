@@ -77,6 +77,13 @@ pub enum Error {
         /// A mount or a device.
         what: String,
     },
+    /// What a shrink overwrites cannot be kept safe from a power cut.
+    #[error("{}: the pool's filesystem cannot write a file through (chattr +S), and a power cut in a shrink would destroy \
+             the volume", file.display())]
+    NoWriteThrough {
+        /// Where it would be kept.
+        file: PathBuf,
+    },
     /// The kernel does not let this process grow a mounted filesystem.
     #[error(
         "the kernel does not permit growing the mounted ext4 (CAP_SYS_RESOURCE is missing): give the driver that \

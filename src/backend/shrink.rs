@@ -1,3 +1,5 @@
+use nix::errno::Errno;
+
 use super::{Error, LoopImages, Result};
 use crate::model::Bytes;
 use crate::store::{Record, VolumeDir};
@@ -12,10 +14,15 @@ impl LoopImages {
     /// Makes the ext4 of an unmounted volume smaller; its image stays as long as it is. No device has it afterwards.
     ///
     /// By a device, which nobody can mount while the program has it open: one that outlives us, too. What the program
-    /// overwrites it keeps beside the image first. While that is there, the shrink has not happened.
+    /// overwrites it keeps beside the image first, on disk. While that is there, the shrink has not happened.
     pub fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
         let shrunk = self.attach(dir, record).and_then(|device| {
             let _step = tracing::info_span!("shrink").entered();
+            // The program writes into it without waiting for the disk, and the device does not wait for it either.
+            self.machine.files.create_synced(&dir.undo()).map_err(|error| match error.errno() {
+                Some(Errno::EOPNOTSUPP) => Error::NoWriteThrough { file: dir.undo() },
+                _ => Error::Host(error),
+            })?;
             Ok(self.machine.tools.shrink(&device, size, &dir.undo())?)
         });
         // Only when nobody has the device open any more, everything is in the file.

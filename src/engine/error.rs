@@ -148,6 +148,7 @@ fn kind_of(error: &backend::Error) -> Kind {
         | Backend::Unfit { .. }
         | Backend::GrowthNotPermitted
         | Backend::GrowthReadOnly => Kind::NotNow,
+        Backend::NoWriteThrough { .. } => Kind::ShrinkRefused,
         Backend::DiscardReserved => Kind::Invalid,
         Backend::ImageMissing { .. }
         | Backend::ImageTruncated { .. }

@@ -25,8 +25,8 @@ pub fn smallest_ext4(device: &Path) -> Result<u64, Error> {
     })
 }
 
-/// Makes an ext4 smaller (`resize2fs`), each block that it overwrites written to `undo` before (`-z`). It refuses one that
-/// was not checked just before.
+/// Makes an ext4 smaller (`resize2fs`), each block that it overwrites written to `undo` before (`-z`): an empty file that
+/// is there is taken as it is. It refuses a filesystem that was not checked just before.
 pub fn ext4(device: &Path, size: u64, undo: &Path) -> Result<(), Error> {
     // In sectors: without a unit the number would be blocks of the filesystem.
     let (undo, size) = (undo.to_string_lossy(), format!("{}s", size / SECTOR));
@@ -37,7 +37,9 @@ pub fn ext4(device: &Path, size: u64, undo: &Path) -> Result<(), Error> {
 /// filesystem looked like at the end, which it would else be compared with.
 pub fn undo_ext4(device: &Path, undo: &Path) -> Result<(), Error> {
     if head(undo).is_ok_and(|head| has_no_keys(&head)) {
-        return Ok(()); // killed before it overwrote anything: e2undo takes such a file for a damaged one
+        // Killed before it overwrote anything: e2undo takes such a file for a damaged one. Then the filesystem is as it was
+        // checked; if it is not, the file does not tell the truth, and mending would make it worse.
+        return run("e2fsck", &["-f", "-n"], device, &[0]);
     }
     run("e2undo", &["-f", &undo.to_string_lossy()], device, &[0])
 }

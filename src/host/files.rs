@@ -46,6 +46,13 @@ pub trait Files: Send + Sync {
     /// On disk only after [`Files::sync`].
     fn create_image(&self, file: &Path, size: Bytes) -> Result<()>;
 
+    /// Makes an empty file that is not there yet, each write to which is on disk when it returns, whoever writes
+    /// (`FS_SYNC_FL`).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where the filesystem does not do that; then there is none.
+    fn create_synced(&self, file: &Path) -> Result<()>;
+
     /// Sets a file's length (`ftruncate(2)`), synced. The same length frees what is allocated past the end.
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()>;
 

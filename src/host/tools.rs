@@ -18,7 +18,8 @@ pub trait FsTools: Send + Sync {
     fn smallest(&self, device: &HeldLoop) -> Result<Bytes>;
 
     /// Checks the ext4 of an unmounted device and makes it that small (`e2fsck -f`, `resize2fs`). What is overwritten is
-    /// first kept in the file `undo`, which must not be there and is left there: the program may be killed on its way.
+    /// first kept in the file `undo`, which must be empty ([`super::Files::create_synced`]) and is left there: the program
+    /// may be killed on its way.
     fn shrink(&self, device: &HeldLoop, size: Bytes, undo: &Path) -> Result<()>;
 
     /// Gives the ext4 of an unmounted device back what [`FsTools::shrink`] has overwritten (`e2undo`, `e2fsck -f`).

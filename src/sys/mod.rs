@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod flags;
 pub mod grow;
 pub mod lease;
 pub mod loop_device;

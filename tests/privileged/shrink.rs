@@ -184,6 +184,7 @@ fn a_resize2fs_that_is_killed_is_taken_back() {
         let path = device.device().path();
         Command::new("/usr/sbin/e2fsck").args(["-f", "-p"]).arg(&path).stdout(Stdio::null()).status().unwrap();
         let sectors = format!("{}s", SHRUNK.get() / 512);
+        machine.files.create_synced(&undo).unwrap();
         let mut resize = Command::new("/usr/sbin/resize2fs");
         resize.arg("-z").arg(&undo).arg(&path).arg(sectors).stdout(Stdio::null()).stderr(Stdio::null());
         let mut resize = resize.spawn().unwrap();
@@ -200,6 +201,29 @@ fn a_resize2fs_that_is_killed_is_taken_back() {
         world.engine.unmount(&volume.id(), &a).unwrap();
         assert!(fsck(&image));
     }
+    world.engine.remove(&volume.id()).unwrap();
+    world.check_empty();
+}
+
+#[test]
+fn an_undo_file_that_knows_nothing_of_the_damage_mends_nothing() {
+    let volume = Volume::new("db", EXT4).sized(SIZE);
+    let (world, places) = mounted(&volume);
+    for place in &places {
+        world.engine.unmount(&volume.id(), place).unwrap();
+    }
+    let image = world.image(&volume);
+    let (undo, record) = (image.with_file_name("shrink.undo"), image.with_file_name("volume.yaml"));
+    let marked = fs::read_to_string(&record).unwrap();
+    let marked = marked.replace(&format!("grownTo: {}", SIZE.get()), &format!("grownTo: {}", SHRUNK.get()));
+    fs::write(&record, marked).unwrap();
+    fs::write(&undo, [b"E2UNDO02".as_slice(), &[0; 2040]].concat()).unwrap();
+    let mut damage = Command::new("/usr/sbin/debugfs");
+    let damage = damage.args(["-w", "-R", "clri <8>"]).arg(&image).stderr(Stdio::null()).status().unwrap();
+    assert!(damage.success() && !fsck(&image));
+    let before = hash(&image);
+    world.engine.mount(&volume.id(), &wanted(&places[0])).unwrap_err();
+    assert!(undo.exists() && hash(&image) == before, "nothing is done to it");
     world.engine.remove(&volume.id()).unwrap();
     world.check_empty();
 }

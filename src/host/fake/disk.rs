@@ -25,6 +25,8 @@ pub(super) struct Inode {
     pub(super) content: Vec<u8>,
     pub(super) len: Bytes,
     pub(super) allocated: Bytes,
+    /// What is written is on disk at once (`chattr +S`).
+    pub(super) writes_through: bool,
     pub(super) fs: Option<FakeFs>,
     /// The root directory of the filesystem in an image.
     pub(super) root: Option<Ino>,

@@ -264,6 +264,17 @@ impl Files for Fake {
         world.add(file, inode).map(|_| ()).map_err(failed("open", file))
     }
 
+    fn create_synced(&self, file: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("open", file)?;
+        let inode = Inode { writes_through: true, ..Inode::default() };
+        let ino = world.add(file, inode).map_err(failed("open", file))?;
+        world.step("fsync", file)?;
+        world.sync_inode(ino);
+        world.sync_parent(file);
+        Ok(())
+    }
+
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()> {
         let mut world = self.world();
         world.step("ftruncate", file)?;

@@ -54,9 +54,16 @@ impl World {
     fn keep_undo(&mut self, undo: &Path, fs: FakeFs) -> Result<(), Errno> {
         let content = format!("{} {}", fs.size.get(), fs.data).into_bytes();
         let (len, allocated) = (Bytes::new(content.len() as u64), Bytes::new(4096));
-        let ino = self.add(undo, Inode { content, len, allocated, ..Inode::default() })?;
-        self.sync_inode(ino);
-        undo.parent().and_then(|dir| self.find(dir).ok()).into_iter().for_each(|dir| self.sync_inode(dir));
+        let ino = match self.find(undo) {
+            Err(Errno::ENOENT) => self.add(undo, Inode::default())?,
+            found => found?,
+        };
+        let inode = self.now.inode_mut(ino);
+        (inode.content, inode.len, inode.allocated) = (content, len, allocated);
+        // The program does not: only who has made it so has it on disk before what it protects is overwritten.
+        if inode.writes_through {
+            self.sync_inode(ino);
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::names::{make_dirs, not_empty, parent, sync_parent};
 use super::{mounts, remove};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Usage};
+use crate::sys::flags;
 
 pub(super) struct LinuxFiles;
 
@@ -109,6 +110,18 @@ impl Files for LinuxFiles {
         let image = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).of("open", file)?;
         let sized = length(size).and_then(|length| ftruncate(&image, length)).of("ftruncate", file);
         sized.inspect_err(|_| drop(fs::remove_file(file)))
+    }
+
+    fn create_synced(&self, file: &Path) -> Result<()> {
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).of("open", file)?;
+        let set = match flags::write_through(&new) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(Errno::ENOTTY | Errno::EINVAL) => Err(Errno::EOPNOTSUPP),
+            Err(errno) => Err(errno),
+        };
+        let made = set.of("FS_IOC_SETFLAGS", file).and_then(|()| new.sync_all().of("fsync", file));
+        made.inspect_err(|_| drop(fs::remove_file(file)))?;
+        sync_parent(file)
     }
 
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()> {

@@ -12,6 +12,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("rename keeps the file's identity, and puts nothing in place of what is not empty", rename),
     ("write_whole replaces a file and leaves none beside it", write_whole),
     ("list is sorted, and ENOENT where there is no directory", list),
+    ("a file that is written through is made once", create_synced),
     ("create_image is as long as asked, without blocks, and refuses a file that is there", create_image),
     ("the largest file can be made, a larger one cannot, and leaves nothing", largest_file),
     ("set_len sets the length, both ways", set_len),
@@ -110,6 +111,13 @@ fn list(bed: &dyn Bed) {
     }
     assert_eq!(files.list(&bed.dir()).unwrap(), ["a", "b", "c"]);
     refused_with(files.list(&bed.dir().join("none")), &[Errno::ENOENT]);
+}
+
+fn create_synced(bed: &dyn Bed) {
+    let (files, file) = (bed.machine().files, bed.dir().join("synced"));
+    files.create_synced(&file).unwrap();
+    assert_eq!(files.stat(&file).unwrap().unwrap().size, Bytes::ZERO);
+    assert_eq!(files.create_synced(&file).unwrap_err().errno(), Some(Errno::EEXIST));
 }
 
 fn create_image(bed: &dyn Bed) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ullage::engine::Kind;
 use ullage::engine::StageRequest;
+use ullage::host::Attach;
 use ullage::model::{Bytes, Content, MountOptions};
 
 use super::{A, B, EXT4, kind, mounted};
@@ -77,4 +78,24 @@ fn on_a_node_of_a_cluster_nothing_shrinks() {
     let volume = Volume::new("db", EXT4, false);
     world.create(&volume).unwrap();
     assert_eq!(kind(world.engine.resize(&volume.id(), Bytes::mib(200))), Kind::SizeRefused);
+}
+
+#[test]
+fn what_an_earlier_shrink_left_is_taken_back_before_the_next() {
+    let (world, volume) = prepared(EXT4);
+    for place in [A, B] {
+        world.engine.unmount(&volume.id(), Path::new(place)).unwrap();
+    }
+    let (machine, undo) = (world.fake.machine(), volume.image().with_file_name("shrink.undo"));
+    machine.files.create_synced(&undo).unwrap();
+    let attach = Attach { volume: volume.id(), direct_io: true };
+    let device = machine.loops.attach(&volume.image(), &attach).unwrap();
+    machine.tools.shrink(&device, Bytes::mib(120), &undo).unwrap();
+    drop(device);
+    assert_eq!(kind(world.engine.resize(&volume.id(), Bytes::mib(90))), Kind::ShrinkRefused);
+    assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, volume.size, "taken back");
+    world.engine.resize(&volume.id(), Bytes::mib(200)).unwrap();
+    world.mount(&volume, A).unwrap();
+    assert_eq!(world.fake.read_data(Path::new(A)), Some(100));
+    assert!(machine.files.stat(&undo).unwrap().is_none());
 }

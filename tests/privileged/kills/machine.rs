@@ -77,6 +77,7 @@ deadly! { Files
         rename(from: &Path, to: &Path) -> ();
         write_whole(file: &Path, content: &[u8]) -> ();
         create_image(file: &Path, size: Bytes) -> ();
+        create_synced(file: &Path) -> ();
         set_len(file: &Path, size: Bytes) -> ();
         allocate(file: &Path, size: Bytes) -> ();
         fill(file: &Path, from: Bytes, to: Bytes) -> ();
