@@ -8,12 +8,12 @@ use crate::load::load;
 use crate::report::{Verdict, float, middle};
 use crate::server::Server;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 21;
 
 /// Each has one volume, so one name fits all.
 const PATH: &str = "/volumes/default/quota";
 
-const LASTING: Duration = Duration::from_secs(1);
+const LASTING: Duration = Duration::from_millis(500);
 
 /// Of one server, round by round.
 #[derive(Default)]
