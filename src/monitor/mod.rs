@@ -1,7 +1,7 @@
 //! How full volumes are, again and again: usage into levels, levels into alerts.
 //!
 //! One task for each volume looks often enough to be early ([`Timing`]), makes a level of what it sees ([`Thresholds`])
-//! and tells whoever listens what has changed ([`Event`]). Looks that are due together run on one thread ([`crew`]). One may
+//! and tells whoever listens what has changed ([`Event`]). Looks that are due together run on one thread (`crew`). One may
 //! hang: that holds up no other volume for longer than a blink, and holds that thread however long it lasts.
 
 mod course;
