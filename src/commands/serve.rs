@@ -159,6 +159,7 @@ impl House {
             pools: self.config.pool_names(),
             metrics,
             deleted,
+            refused: Arc::new(|_, _| {}),
         }
     }
 }
