@@ -132,7 +132,7 @@ impl Node {
 
     pub(crate) fn publish_at(&self, volume: &Volume, target: PathBuf, read_only: bool) -> Result<()> {
         let staging = self.staging(volume);
-        let pod = PodRef { namespace: "shop".into(), name: volume.name.into(), uid: "1f0e".into() };
+        let pod = PodRef { namespace: "shop".into(), name: volume.name.clone(), uid: "1f0e".into() };
         let (access, pod) = (volume.access(), Some(pod));
         let request = PublishRequest { staging, target, access, read_only, exclusive: false, pod };
         self.engine.publish(&volume.id(), &request)
