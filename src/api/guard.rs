@@ -17,7 +17,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::Api;
 use super::answer::Problem;
 use super::body::LONGEST;
-use super::tokens::{Key, Use, Verdict};
+use super::tokens::{Use, Verdict};
 
 /// Who may ask from a browser (`--allow-origin`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -106,7 +106,7 @@ async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
     if !headers.get_all(ACCEPT).iter().any(is_vendor) {
         return Err(Problem::Vendor);
     }
-    let caller = bearer(api, parts).await?;
+    let caller = caller(api, parts).await?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if length > LONGEST as u64 => Err(Problem::TooLarge),
@@ -114,19 +114,16 @@ async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
     }
 }
 
-async fn bearer(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
+async fn caller(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
     // Who shows none guesses none.
-    let token = token(&parts.headers).ok_or(Problem::Bearer)?;
-    let (is_master, key) = match api.keeper.verdict(token, Use::Request).await {
-        Verdict::Master { .. } => (true, Key::MASTER),
-        Verdict::Issued { id, .. } => (false, id),
-        refused => {
-            api.failures.allow(address(parts)).map_err(Problem::TooMany)?;
-            return Err(if refused == Verdict::Expired { Problem::Expired } else { Problem::Bearer });
-        }
+    let token = bearer(&parts.headers).ok_or(Problem::Bearer)?;
+    let verdict = api.keeper.verdict(token, Use::Request).await;
+    let Some(key) = verdict.key() else {
+        api.failures.allow(address(parts)).map_err(Problem::TooMany)?;
+        return Err(if verdict == Verdict::Expired { Problem::Expired } else { Problem::Bearer });
     };
     api.limits.allow(key).map_err(Problem::TooMany)?;
-    Ok(Caller { is_master })
+    Ok(Caller { is_master: matches!(verdict, Verdict::Master { .. }) })
 }
 
 /// Only where there is one: any other path below has no door of its own.
@@ -134,7 +131,8 @@ fn is_socket(path: &str) -> bool {
     path.strip_prefix("/ws/").is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
-fn token(headers: &HeaderMap) -> Option<&str> {
+/// The token in `Authorization: Bearer`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
