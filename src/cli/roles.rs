@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::Socket;
-use super::quota::Quota;
+use super::quota::{Levels, Quota};
 use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
@@ -34,6 +35,11 @@ pub(super) struct Driver {
         default_value = ":9870"
     )]
     metrics_listen: String,
+    /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again
+    #[arg(long, env = "ULLAGE_EVENTS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    events: bool,
+    #[command(flatten)]
+    levels: Levels,
 }
 
 /// `ullage standalone`.
@@ -89,8 +95,9 @@ struct Serving {
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, metrics_listen } = driver;
-        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen) }
+        let Driver { config, names, serving, metrics_listen, events, levels } = driver;
+        let events = events.then(|| levels.limits());
+        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen), events }
     }
 }
 
@@ -139,6 +146,7 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
+    use crate::monitor::Limits;
 
     fn doors(words: &str) -> Doors {
         match Cli::try_parse_from(words.split(' ')).unwrap().command {
@@ -161,6 +169,18 @@ mod tests {
         assert_eq!(doors("ullage driver").socket, Path::new("/run/ullage/csi.sock"));
         assert_eq!(doors("ullage driver --csi-endpoint unix:///csi/csi.sock").socket, Path::new("/csi/csi.sock"));
         assert!(Cli::try_parse_from(["ullage", "driver", "--socket", "csi.sock"]).is_err());
+    }
+
+    #[test]
+    fn a_driver_posts_events_where_it_is_told_to() {
+        let events = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).events,
+            _ => panic!("no driver"),
+        };
+        assert_eq!(events("ullage driver"), None);
+        assert_eq!(events("ullage driver --events"), Some(Limits::default()));
+        let limits = events("ullage driver --events --warning-percent 70 --full-percent 90").unwrap();
+        assert_eq!((limits.warning_above, limits.full_above), ("70".parse().unwrap(), "90".parse().unwrap()));
     }
 
     #[test]

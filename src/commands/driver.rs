@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::serve::{Doors, House, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
+use crate::monitor::{Limits, Thresholds};
 
 /// What `ullage driver` is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,11 +14,14 @@ pub struct Driver {
     pub overrides: Overrides,
     /// Where it serves.
     pub doors: Doors,
+    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
+    pub events: Option<Limits>,
 }
 
 /// Serves the pools of a node until it is told to stop. A pool that cannot be served is tried again and again.
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    serve(House { config, node, doors: driver.doors, needs_a_pool: false, quota: None })
+    let events = driver.events.map(Thresholds::new).transpose()?;
+    serve(House { config, node, doors: driver.doors, needs_a_pool: false, quota: None, events })
 }

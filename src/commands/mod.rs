@@ -4,6 +4,7 @@
 mod caretaker;
 mod driver;
 mod error;
+mod herald;
 mod quota;
 mod quota_api;
 mod samples;

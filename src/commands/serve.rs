@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::caretaker::Caretaker;
+use super::herald::Watchman;
 use super::quota::{Quota, QuotaDoor, Watch};
 use super::samples;
 use super::{Error, Result};
@@ -18,6 +19,8 @@ use crate::config::Config;
 use crate::csi;
 use crate::engine::{Engine, PoolStatus};
 use crate::host::linux;
+use crate::k8s::events::Reporter;
+use crate::monitor::Thresholds;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 use crate::rpc::socket::{self, Access, Listener};
@@ -46,6 +49,8 @@ pub(super) struct House {
     pub(super) needs_a_pool: bool,
     /// The quota API, where there is no kubelet: then what is mounted also comes back after a restart.
     pub(super) quota: Option<Local>,
+    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
+    pub(super) events: Option<Thresholds>,
 }
 
 /// The quota API over the volumes of this machine.
@@ -101,11 +106,16 @@ impl House {
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let watch = quota.as_ref().map(QuotaDoor::watch);
         let metrics = Metrics::new(samples::source(engine.clone()));
-        let metrics = Arc::new(match &watch {
-            Some(watch) => metrics.with_quota(watch.source()),
-            None => metrics,
+        let watchman = self.events.map(|thresholds| self.watchman(&engine, thresholds));
+        let metrics = Arc::new(match (&watch, &watchman) {
+            (Some(watch), _) => metrics.with_quota(watch.source()),
+            (None, Some(watchman)) => metrics.with_watch(watchman.source()),
+            (None, None) => metrics,
         });
         let caretaker = Caretaker::start(engine.clone());
+        if let Some(watchman) = watchman {
+            tokio::spawn(watchman.watch(caretaker.recovered()));
+        }
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
@@ -129,6 +139,13 @@ impl House {
             _ = signals.next() => tracing::warn!("stopped at once"),
         }
         ended
+    }
+
+    /// Who tells Kubernetes of the volumes.
+    fn watchman(&self, engine: &Arc<Engine>, thresholds: Thresholds) -> Watchman {
+        let (controller, instance) = (self.config.driver_name.clone(), self.node.clone());
+        let reporter = Reporter { controller, instance, is_optional: false };
+        Watchman::new(engine.clone(), Arc::new(|_| Vec::new()), thresholds, reporter)
     }
 
     /// The quota API, from the moment when the volumes are in order.

@@ -90,9 +90,9 @@ pub enum Severity {
 }
 
 /// A notice on its way.
-struct Posting {
-    subject: Subject,
-    notice: Notice,
+pub(crate) struct Posting {
+    pub(crate) subject: Subject,
+    pub(crate) notice: Notice,
     at: OffsetDateTime,
     posted: Instant,
 }
@@ -116,6 +116,15 @@ impl Events {
             tracing::warn!("{QUEUE} events wait for the API server: those that come now are dropped");
         }
         self.is_crowded.store(is_crowded, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl Events {
+    /// What is posted is read by a test.
+    pub(crate) fn heard() -> (Self, mpsc::Receiver<Posting>) {
+        let (queue, postings) = mpsc::channel(QUEUE);
+        (Self { queue, is_crowded: Arc::default() }, postings)
     }
 }
 
