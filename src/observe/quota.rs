@@ -88,7 +88,7 @@ mod tests {
 
     fn watch() -> WatchSnapshot {
         let ms = Duration::from_millis;
-        let watched = |name: &str, age| WatchedSample {
+        let watched = |name: &str, age: Option<Duration>| WatchedSample {
             volume: VolumeId::from_name(name),
             level: if age.is_some() { Level::Full } else { Level::Ok },
             warnings: 3,
