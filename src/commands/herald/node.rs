@@ -145,5 +145,6 @@ fn concerned(engine: &Engine, users: &Users, volume: &VolumeId) -> engine::Resul
     Ok((news::called(volume, &claim), news::subjects(volume, &claim, users(volume))))
 }
 
-#[cfg(all(test, feature = "fake"))]
+#[cfg(test)]
+#[cfg(feature = "fake")]
 mod tests;
