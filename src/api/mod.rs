@@ -4,7 +4,6 @@ pub mod alerts;
 mod answer;
 mod body;
 mod catalog;
-mod follow;
 mod guard;
 pub mod limits;
 pub mod machine;
@@ -27,11 +26,10 @@ use axum::routing::{any, get};
 use tokio::sync::watch;
 
 use crate::model::VolumeId;
-use crate::monitor::{Monitor, Status};
+use crate::monitor::{Follower, Monitor, Status};
 use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
-use follow::Follower;
 use guard::Guard;
 pub use guard::Origins;
 use limits::{Failures, Limits};
@@ -71,7 +69,9 @@ impl Api {
         settings: Settings,
     ) -> Self {
         let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
-        let follower = Follower::new(volumes.clone(), monitor.clone());
+        let measured = volumes.clone();
+        let targets = Arc::new(move || measured.targets().map_err(|error| error.to_string()));
+        let follower = Follower::new(targets, monitor.clone());
         Self { catalog, follower, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
     }
 

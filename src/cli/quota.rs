@@ -33,6 +33,13 @@ pub(super) struct Quota {
     rate_limit: u32,
     #[command(flatten)]
     tokens: Places,
+    #[command(flatten)]
+    levels: Levels,
+}
+
+/// When a volume is nearly full, and full: in every role that watches volumes.
+#[derive(Args, Debug)]
+pub(super) struct Levels {
     /// A volume is full when more than this share is used
     #[arg(long, env = "ULLAGE_FULL_PERCENT", hide_env_values = true, value_name = "PERCENT", default_value = "95")]
     full_percent: Share,
@@ -67,14 +74,19 @@ pub(super) struct QuotaApi {
 impl Quota {
     /// What was asked for; a token file that has to be made gets that mode.
     pub(super) fn asked(self, mode: u32) -> commands::Result<commands::Quota> {
-        let limits = Limits::beginning(self.full_below, self.full_percent, self.warning_percent);
         Ok(commands::Quota {
             listen: self.listen.into_iter().filter(|address| is_on(address)).collect(),
             origins: if self.allow_origin.is_empty() { Origins::Any } else { Origins::Listed(self.allow_origin) },
             rate: self.rate_limit,
             tokens: self.tokens.settings(mode),
-            thresholds: Thresholds::new(limits)?,
+            thresholds: Thresholds::new(self.levels.limits())?,
         })
+    }
+}
+
+impl Levels {
+    pub(super) fn limits(&self) -> Limits {
+        Limits::beginning(self.full_below, self.full_percent, self.warning_percent)
     }
 }
 

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::Socket;
-use super::quota::Quota;
+use super::quota::{Levels, Quota};
 use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
@@ -30,6 +31,11 @@ pub(super) struct Driver {
     kubelet: Kubelet,
     #[command(flatten)]
     telling: Telling,
+    /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again
+    #[arg(long, env = "ULLAGE_EVENTS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    events: bool,
+    #[command(flatten)]
+    levels: Levels,
 }
 
 #[derive(Args, Debug)]
@@ -115,8 +121,9 @@ pub(super) struct Telling {
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, kubelet, telling } = driver;
-        Self { config, overrides: names.overrides(), doors: serving.doors(telling), kubelet: kubelet.asked() }
+        let Driver { config, names, serving, kubelet, telling, events, levels } = driver;
+        let (kubelet, events) = (kubelet.asked(), events.then(|| levels.limits()));
+        Self { config, overrides: names.overrides(), doors: serving.doors(telling), kubelet, events }
     }
 }
 
@@ -179,6 +186,7 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
+    use crate::monitor::Limits;
 
     fn doors(words: &str) -> Doors {
         match Cli::try_parse_from(words.split(' ')).unwrap().command {
@@ -222,6 +230,18 @@ mod tests {
         assert_eq!(kubelet(&both), served(Some(dir)));
         let said = Cli::try_parse_from(["ullage", "driver", "--registration-dir", dir]).unwrap_err().to_string();
         assert!(said.contains("--kubelet-socket <PATH>"), "{said}");
+    }
+
+    #[test]
+    fn a_driver_posts_events_where_it_is_told_to() {
+        let events = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).events,
+            _ => panic!("no driver"),
+        };
+        assert_eq!(events("ullage driver"), None);
+        assert_eq!(events("ullage driver --events"), Some(Limits::default()));
+        let limits = events("ullage driver --events --warning-percent 70 --full-percent 90").unwrap();
+        assert_eq!((limits.warning_above, limits.full_above), ("70".parse().unwrap(), "90".parse().unwrap()));
     }
 
     #[test]

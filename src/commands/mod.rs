@@ -5,6 +5,7 @@ mod caretaker;
 mod doors;
 mod driver;
 mod error;
+mod herald;
 mod quota;
 mod quota_api;
 mod readiness;

@@ -3,8 +3,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::events::v1::Event;
 use kube::{Api, Client, Config};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::{Error, Result};
 
@@ -37,8 +39,19 @@ impl Cluster {
     /// # Errors
     /// [`Error::Nowhere`] outside a cluster, or without a service account: the next call tries again.
     pub(super) async fn claims(&self) -> Result<Api<PersistentVolumeClaim>> {
-        let client = self.client.get_or_try_init(|| async { connect() }).await?;
-        Ok(Api::default_namespaced(client.clone()))
+        Ok(Api::default_namespaced(self.client().await?))
+    }
+
+    /// The events of a namespace.
+    ///
+    /// # Errors
+    /// As those of [`Cluster::claims`].
+    pub(super) async fn events(&self, namespace: &str) -> Result<Api<Event>> {
+        Ok(Api::namespaced(self.client().await?, namespace))
+    }
+
+    async fn client(&self) -> Result<Client> {
+        self.client.get_or_try_init(|| async { connect() }).await.cloned()
     }
 }
 
@@ -52,6 +65,10 @@ impl Default for Cluster {
 fn connect() -> Result<Client> {
     let config = Config::incluster().map_err(|error| Error::Nowhere(hint(&error.to_string())))?;
     Client::try_from(config).map_err(|error| Error::Nowhere(hint(&error.to_string())))
+}
+
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T> {
+    timeout(PATIENCE, answer).await.map_err(|_| Error::Slow(PATIENCE))?.map_err(Error::from)
 }
 
 fn hint(said: &str) -> String {

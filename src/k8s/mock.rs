@@ -116,11 +116,11 @@ pub(super) fn changed(claim: &mut Value) {
     claim["metadata"]["resourceVersion"] = json!((version + 1).to_string());
 }
 
-fn failure(code: u16, message: &str) -> Response<Body> {
+pub(super) fn failure(code: u16, message: &str) -> Response<Body> {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
     response(code, &status.to_string())
 }
 
-fn response(code: u16, text: &str) -> Response<Body> {
+pub(super) fn response(code: u16, text: &str) -> Response<Body> {
     Response::builder().status(code).body(Body::from(text.as_bytes().to_vec())).unwrap()
 }

@@ -6,6 +6,7 @@
 
 mod course;
 mod crew;
+mod follow;
 mod growth;
 mod limits;
 mod mount_changes;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 
 use self::course::Rules;
+pub use self::follow::{Follower, Targets};
 pub use self::limits::{InvalidLimits, Limits, Share};
 pub use self::mount_changes::MountChanges;
 pub use self::numbers::{BOUNDS, Durations, Numbers, VolumeNumbers};
