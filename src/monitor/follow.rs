@@ -11,7 +11,7 @@ use super::{Monitor, MountChanges, Target};
 /// What can be measured now, or why nobody knows. It may block.
 pub type Targets = Arc<dyn Fn() -> Result<Vec<Target>, String> + Send + Sync>;
 
-/// What changes in a burst is looked at once.
+/// What changes in a burst is looked at once, unless [`Follower::pausing`] says more.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the kernel does not tell of changes, or a look has failed, the next is no later.
@@ -23,12 +23,18 @@ pub struct Follower {
     monitor: Monitor,
     /// Held from reading what is mounted until it is watched: an older list never comes after a newer one.
     turn: Mutex<()>,
+    pause: Duration,
 }
 
 impl Follower {
     /// Nothing is looked at yet.
     pub fn new(targets: Targets, monitor: Monitor) -> Self {
-        Self { targets, monitor, turn: Mutex::default() }
+        Self { targets, monitor, turn: Mutex::default(), pause: PAUSE }
+    }
+
+    /// Looks no more often than that: on a node, mounts change with every container.
+    pub fn pausing(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 
     /// Follows for ever.
@@ -41,7 +47,7 @@ impl Follower {
         loop {
             self.monitor.nudge();
             self.look().await;
-            sleep(PAUSE).await;
+            sleep(self.pause).await;
             match &mut changes {
                 Some(changes) => drop(timeout(AT_LEAST, changes.changed()).await),
                 None => sleep(AT_LEAST).await,

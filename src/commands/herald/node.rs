@@ -42,6 +42,8 @@ type Refusal = (VolumeId, String);
 const REFUSALS: usize = 64;
 /// How often reservations are looked at: as often as an engine looks after them.
 const ROUND: Duration = Duration::from_secs(10);
+/// Between two looks at what is mounted.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is considered to say again what lasts.
 const REMINDER: Duration = Duration::from_secs(300);
 /// A pool that does not answer must not keep the news of others waiting.
@@ -81,7 +83,7 @@ impl Watchman {
         let mut events = self.monitor.subscribe();
         let (engine, monitor) = (self.engine.clone(), self.monitor.clone());
         let targets = Arc::new(move || machine::targets(&engine).map_err(|error| error.to_string()));
-        let follower = Follower::new(targets, monitor);
+        let follower = Follower::new(targets, monitor).pausing(PAUSE);
         tokio::spawn(async move { follower.follow().await });
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,7 +131,8 @@ impl Watchman {
         let concerned = spawn_blocking(move || concerned(&engine, &users, &id));
         let (called, subjects) = match timeout(PATIENCE, concerned).await {
             Ok(Ok(Ok(concerned))) => concerned,
-            Ok(Ok(Err(error))) => return tracing::warn!(%volume, %error, "an event is not posted"),
+            // Most likely it was deleted meanwhile.
+            Ok(Ok(Err(error))) => return tracing::debug!(%volume, %error, "an event is not posted"),
             Ok(Err(error)) => return tracing::error!(%volume, %error, "an event is not posted"),
             Err(_) => return tracing::warn!(%volume, "an event is not posted: the volume's record cannot be read"),
         };

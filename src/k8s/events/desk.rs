@@ -33,8 +33,8 @@ pub(super) struct Desk {
 /// What becomes of an event that was not posted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
-    /// It is tried again.
-    Later,
+    /// It is tried again until it is so old.
+    Later(Duration),
     /// It is dropped, and all others in its namespace for a while.
     Muted,
     /// It is dropped.
@@ -50,8 +50,10 @@ const OBJECTS: usize = 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// An event that could not be posted for so long is old.
+/// An event that could not be posted for so long, as no API server answered, is old.
 const LIFETIME: Duration = Duration::from_secs(600);
+/// One that it does not take may be the only one: others wait behind it.
+const REFUSED_LIFETIME: Duration = Duration::from_secs(60);
 /// A role may be bound later.
 const MUTED: Duration = Duration::from_secs(300);
 
@@ -79,8 +81,8 @@ impl Desk {
             let Err(error) = self.send(&key, posting).await else { return self.is_well() };
             self.say(&error);
             match fate(&error) {
-                Fate::Later if posting.posted.elapsed() + pause < LIFETIME => sleep(pause).await,
-                Fate::Later | Fate::Dropped => return,
+                Fate::Later(lifetime) if posting.posted.elapsed() + pause < lifetime => sleep(pause).await,
+                Fate::Later(_) | Fate::Dropped => return,
                 Fate::Muted => {
                     self.muted.retain(|_, until| *until > Instant::now());
                     self.muted.insert(posting.subject.namespace.clone(), Instant::now() + MUTED);
@@ -168,8 +170,8 @@ async fn patch(events: &Api<Event>, name: &str, change: Value) -> Result<Event> 
 
 fn fate(error: &Error) -> Fate {
     match error {
-        Error::Slow(_) | Error::Unclear(_) => Fate::Later,
-        Error::Refused { code, .. } if *code == 429 || *code >= 500 => Fate::Later,
+        Error::Slow(_) | Error::Unclear(_) => Fate::Later(LIFETIME),
+        Error::Refused { code, .. } if *code == 429 || *code >= 500 => Fate::Later(REFUSED_LIFETIME),
         Error::Nowhere(_) | Error::Forbidden(_) => Fate::Muted,
         // The namespace is gone, or it would be refused again.
         Error::NotFound(_) | Error::Conflict(_) | Error::Refused { .. } => Fate::Dropped,
