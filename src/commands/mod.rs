@@ -4,6 +4,7 @@
 mod caretaker;
 mod driver;
 mod error;
+mod inject;
 mod quota;
 mod quota_api;
 mod samples;
@@ -15,6 +16,7 @@ pub mod watch;
 
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};
+pub use inject::{Inject, inject};
 pub use quota::{LOOPBACK, Quota};
 pub use quota_api::{QuotaApi, quota_api};
 pub use serve::Doors;
