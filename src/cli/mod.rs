@@ -1,5 +1,6 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
+mod inject;
 mod quota;
 mod roles;
 mod token;
@@ -39,6 +40,8 @@ enum Command {
     Token(token::Token),
     /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
     Watch(watch::Watch),
+    /// Put the quota API into manifests, beside every volume that a pod claims: a stream in, a stream out
+    Inject(inject::Inject),
 }
 
 /// Where the running process listens.
@@ -70,6 +73,7 @@ impl Command {
             Self::Volume(volume) => volume.run(),
             Self::Token(token) => token.run(),
             Self::Watch(watch) => watch.run(),
+            Self::Inject(inject) => inject.run(),
         }
     }
 }

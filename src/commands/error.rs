@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::api::{pod, tokens};
 use crate::rpc::socket;
-use crate::{config, monitor, observe};
+use crate::{config, inject, monitor, observe};
 
 /// Why a command did not do what was asked, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,14 @@ pub enum Error {
     /// There is nothing to watch.
     #[error(transparent)]
     Watch(#[from] super::watch::Error),
+    /// A manifest that cannot have the quota API.
+    #[error("{file}: {source}")]
+    Manifest {
+        /// As it was named.
+        file: String,
+        /// Where in it, and why.
+        source: inject::Error,
+    },
     /// An answer that cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(String),
