@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, Resource};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 
-use super::pvc::in_time;
+use super::client::in_time;
 use super::{Cluster, Error, Result};
 
 /// An object of which some fields cannot change: to change them it is made anew. Volumes do not need it to live on.
@@ -53,18 +53,18 @@ impl fmt::Display for Fixed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mock::{refusal, scripted};
+    use super::super::mock::{failure, response, scripted};
     use super::*;
 
     #[tokio::test]
     async fn takes_it_away_once() {
-        let deleted = (200, r#"{"kind":"Status","apiVersion":"v1","status":"Success"}"#.to_owned());
-        let class = (200, r#"{"kind":"StorageClass","metadata":{"name":"ullage"},"provisioner":"x"}"#.to_owned());
+        let deleted = response(200, r#"{"kind":"Status","apiVersion":"v1","status":"Success"}"#);
+        let class = response(200, r#"{"kind":"StorageClass","metadata":{"name":"ullage"},"provisioner":"x"}"#);
         let cases = [
             (Fixed::StorageClass("ullage".to_owned()), class, Ok(true)),
-            (Fixed::StorageClass("ullage".to_owned()), refusal(404, "not found"), Ok(false)),
+            (Fixed::StorageClass("ullage".to_owned()), failure(404, "not found"), Ok(false)),
             (Fixed::CsiDriver("csi.ullage.dev".to_owned()), deleted, Ok(true)),
-            (Fixed::CsiDriver("a".to_owned()), refusal(403, "no"), Err(Error::Forbidden("no".to_owned()))),
+            (Fixed::CsiDriver("a".to_owned()), failure(403, "no"), Err(Error::Forbidden("no".to_owned()))),
         ];
         for (fixed, answer, expected) in cases {
             let (cluster, asked) = scripted(vec![answer]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Client, Config};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::{Error, Result};
 
@@ -59,6 +60,10 @@ impl Default for Cluster {
 fn connect() -> Result<Client> {
     let config = Config::incluster().map_err(|error| Error::Nowhere(hint(&error.to_string())))?;
     Client::try_from(config).map_err(|error| Error::Nowhere(hint(&error.to_string())))
+}
+
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T> {
+    timeout(PATIENCE, answer).await.map_err(|_| Error::Slow(PATIENCE))?.map_err(Error::from)
 }
 
 fn hint(said: &str) -> String {

@@ -77,24 +77,18 @@ impl Server {
 }
 
 /// A server that gives these answers in turn, to whatever is asked; and what is asked.
-pub(super) fn scripted(answers: Vec<(u16, String)>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+pub(super) fn scripted(answers: Vec<Response<Body>>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     tokio::spawn(async move {
-        for (code, text) in answers {
+        for given in answers {
             let Some((request, answer)) = handle.next_request().await else { return };
             seen.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
-            answer.send_response(response(code, &text));
+            answer.send_response(given);
         }
     });
     (Cluster::over(Client::new(service, "shop")), asked)
-}
-
-/// The answer that refuses, as an API server says it.
-pub(super) fn refusal(code: u16, message: &str) -> (u16, String) {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
-    (code, status.to_string())
 }
 
 /// A bound claim of 2 GiB.
@@ -137,11 +131,11 @@ pub(super) fn changed(claim: &mut Value) {
     claim["metadata"]["resourceVersion"] = json!((version + 1).to_string());
 }
 
-fn failure(code: u16, message: &str) -> Response<Body> {
-    let (code, text) = refusal(code, message);
-    response(code, &text)
+pub(super) fn failure(code: u16, message: &str) -> Response<Body> {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
+    response(code, &status.to_string())
 }
 
-fn response(code: u16, text: &str) -> Response<Body> {
+pub(super) fn response(code: u16, text: &str) -> Response<Body> {
     Response::builder().status(code).body(Body::from(text.as_bytes().to_vec())).unwrap()
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,10 +6,10 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::claim::{Trouble, Verdict};
-use super::client::PATIENCE;
+use super::client::in_time;
 use super::quantity::quantity;
 use super::{Claim, Claims, Cluster, Error, Growth, NewClaim, Result};
 use crate::model::Bytes;
@@ -149,11 +148,6 @@ impl Cluster {
         }
         format!("the claim still asks for {size}: {last}")
     }
-}
-
-/// An answer, where it comes in time.
-pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T> {
-    timeout(PATIENCE, answer).await.map_err(|_| Error::Slow(PATIENCE))?.map_err(Error::from)
 }
 
 fn refused(error: Error) -> Growth {

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{NodeSelectorRequirement, PersistentVolume};
 use kube::Api;
 use kube::api::ListParams;
 
-use super::pvc::in_time;
+use super::client::in_time;
 use super::quantity::bytes;
 use super::{Cluster, Result};
 use crate::model::Bytes;
@@ -81,7 +81,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Error;
-    use super::super::mock::{refusal, scripted};
+    use super::super::mock::{failure, response, scripted};
     use super::*;
 
     fn volume(name: &str, driver: &str, claim: Value) -> Value {
@@ -92,10 +92,10 @@ mod tests {
         }})
     }
 
-    fn page(items: Value, next: &str) -> (u16, String) {
+    fn page(items: Value, next: &str) -> http::Response<kube::client::Body> {
         let list =
             json!({"kind": "PersistentVolumeList", "apiVersion": "v1", "metadata": {"continue": next}, "items": items});
-        (200, list.to_string())
+        response(200, &list.to_string())
     }
 
     #[tokio::test]
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_be_listed_is_not_taken_for_nothing() {
-        let (cluster, _) = scripted(vec![refusal(403, "persistentvolumes is forbidden")]);
+        let (cluster, _) = scripted(vec![failure(403, "persistentvolumes is forbidden")]);
         let refused = cluster.volumes_of("csi.ullage.dev").await.unwrap_err();
         assert_eq!(refused, Error::Forbidden("persistentvolumes is forbidden".to_owned()));
     }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::super::mock::{Reply, Server, changed, claim};
 use super::*;
+use crate::k8s::client::PATIENCE;
 
 const WAIT: Duration = Duration::from_secs(20);
 const ASKED: Bytes = Bytes::gib(4);
