@@ -1,0 +1,1 @@
+//! The alert, in a pod.
