@@ -1,5 +1,6 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
+mod cluster;
 mod quota;
 mod roles;
 mod token;
@@ -39,6 +40,8 @@ enum Command {
     Token(token::Token),
     /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
     Watch(watch::Watch),
+    /// Ask the Kubernetes cluster of the own pod, as the chart does before it uninstalls or upgrades
+    Cluster(cluster::Cluster),
 }
 
 /// Where the running process listens.
@@ -70,6 +73,7 @@ impl Command {
             Self::Volume(volume) => volume.run(),
             Self::Token(token) => token.run(),
             Self::Watch(watch) => watch.run(),
+            Self::Cluster(cluster) => cluster.run(),
         }
     }
 }

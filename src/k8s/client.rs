@@ -37,8 +37,15 @@ impl Cluster {
     /// # Errors
     /// [`Error::Nowhere`] outside a cluster, or without a service account: the next call tries again.
     pub(super) async fn claims(&self) -> Result<Api<PersistentVolumeClaim>> {
-        let client = self.client.get_or_try_init(|| async { connect() }).await?;
-        Ok(Api::default_namespaced(client.clone()))
+        Ok(Api::default_namespaced(self.client().await?))
+    }
+
+    /// The client, made on its first use.
+    ///
+    /// # Errors
+    /// [`Error::Nowhere`], as for [`Cluster::claims`].
+    pub(super) async fn client(&self) -> Result<Client> {
+        self.client.get_or_try_init(|| async { connect() }).await.cloned()
     }
 }
 

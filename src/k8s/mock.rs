@@ -76,6 +76,27 @@ impl Server {
     }
 }
 
+/// A server that gives these answers in turn, to whatever is asked; and what is asked.
+pub(super) fn scripted(answers: Vec<(u16, String)>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    tokio::spawn(async move {
+        for (code, text) in answers {
+            let Some((request, answer)) = handle.next_request().await else { return };
+            seen.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+            answer.send_response(response(code, &text));
+        }
+    });
+    (Cluster::over(Client::new(service, "shop")), asked)
+}
+
+/// The answer that refuses, as an API server says it.
+pub(super) fn refusal(code: u16, message: &str) -> (u16, String) {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
+    (code, status.to_string())
+}
+
 /// A bound claim of 2 GiB.
 pub(super) fn claim() -> Value {
     json!({
@@ -117,8 +138,8 @@ pub(super) fn changed(claim: &mut Value) {
 }
 
 fn failure(code: u16, message: &str) -> Response<Body> {
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
-    response(code, &status.to_string())
+    let (code, text) = refusal(code, message);
+    response(code, &text)
 }
 
 fn response(code: u16, text: &str) -> Response<Body> {

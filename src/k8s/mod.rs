@@ -1,24 +1,29 @@
-//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one.
+//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one; and, for
+//! whoever installs, upgrades and uninstalls, which volumes there are, and to take away what cannot be changed.
 //!
 //! `kube` and `k8s-openapi` live here only. The client is made on its first use: a process that never grows anything
 //! pays for no TLS. A service account needs `get` and `patch` on the claims that it names, and `create` for new ones:
 //! waiting is done by asking again, because `watch` would be one more right for a wait of seconds.
 
 mod claim;
+mod classes;
 mod client;
 mod error;
 #[cfg(test)]
 mod mock;
 mod pvc;
 mod quantity;
+mod volumes;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use claim::Claim;
+pub use classes::Fixed;
 pub use client::Cluster;
 pub use error::{Error, Result};
+pub use volumes::KeptVolume;
 
 use crate::model::Bytes;
 
