@@ -55,7 +55,8 @@ fn through_the_annotation() {
     let place = Place::new("alert-annotation");
     place.apply(&(may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml()));
     let plain = Pod::new("app", "data").yaml();
-    let annotated = plain.replace("metadata: { name: app,", "metadata: { annotations: { ullage.dev/quota-api: \"true\" }, name: app,");
+    let annotated = plain
+        .replace("metadata: { name: app,", "metadata: { annotations: { ullage.dev/quota-api: \"true\" }, name: app,");
     assert_ne!(annotated, plain);
     place.apply(&annotated);
     place.ready("app");

@@ -99,7 +99,8 @@ pub(crate) fn drivers() -> Vec<(String, String)> {
 /// What `ullage` says in the driver's container on a node.
 pub(crate) fn ullage(node: &str, args: &[&str]) -> String {
     let drivers = drivers();
-    let (_, pod) = drivers.iter().find(|(of, _)| of == node).unwrap_or_else(|| panic!("no driver on {node}: {drivers:?}"));
+    let (_, pod) =
+        drivers.iter().find(|(of, _)| of == node).unwrap_or_else(|| panic!("no driver on {node}: {drivers:?}"));
     kubectl(&[&["exec", "-n", SYSTEM, pod, "-c", "driver", "--", "ullage"], args].concat())
 }
 

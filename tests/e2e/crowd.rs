@@ -26,7 +26,10 @@ fn of_a_hundred_claims_none_is_lost_and_none_is_left() {
         place.ready_within(&format!("app-{pod}"), 120);
     }
     for pod in 0..PODS {
-        let said = place.shell(&format!("app-{pod}"), "for i in /data-*; do echo there >$i/file; done; grep -c /data- /proc/mounts");
+        let said = place.shell(
+            &format!("app-{pod}"),
+            "for i in /data-*; do echo there >$i/file; done; grep -c /data- /proc/mounts",
+        );
         assert_eq!(said.trim(), CLAIMS_OF_EACH.to_string(), "app-{pod}");
     }
     let volumes = volumes(&place);
@@ -46,9 +49,12 @@ fn volumes(place: &Place) -> Vec<String> {
 }
 
 fn with_claims(name: &str, claims: &[String]) -> String {
-    let mounts: String = claims.iter().map(|claim| format!("\n        - {{ name: {claim}, mountPath: /{claim} }}")).collect();
-    let volumes: String =
-        claims.iter().map(|claim| format!("\n    - {{ name: {claim}, persistentVolumeClaim: {{ claimName: {claim} }} }}")).collect();
+    let mounts: String =
+        claims.iter().map(|claim| format!("\n        - {{ name: {claim}, mountPath: /{claim} }}")).collect();
+    let volumes: String = claims
+        .iter()
+        .map(|claim| format!("\n    - {{ name: {claim}, persistentVolumeClaim: {{ claimName: {claim} }} }}"))
+        .collect();
     let image = app_image();
     format!(
         "---
@@ -79,12 +85,18 @@ pub(crate) fn a_claim_costs_little_more_than_an_empty_directory() {
     let (mut claims, mut directories) = (Vec::new(), Vec::new());
     for round in 0..3 {
         let (with, without) = (format!("claim-{round}"), format!("directory-{round}"));
-        claims.push(timed(round, "claim", Claim::new(&with, "ullage", "320Mi").yaml() + &Pod::new(&with, &with).yaml()));
+        claims.push(timed(
+            round,
+            "claim",
+            Claim::new(&with, "ullage", "320Mi").yaml() + &Pod::new(&with, &with).yaml(),
+        ));
         directories.push(timed(round, "directory", pod(&without, "emptyDir: {}", false, "")));
     }
     let (claim, directory) = (median(claims), median(directories));
     let ratio = claim.as_secs_f64() / directory.as_secs_f64();
-    println!("from nothing to a running pod: {claim:.1?} with a claim, {directory:.1?} with emptyDir: {ratio:.1} times");
+    println!(
+        "from nothing to a running pod: {claim:.1?} with a claim, {directory:.1?} with emptyDir: {ratio:.1} times"
+    );
     assert!(ratio < 5.0, "{ratio:.1} times");
     place.kubectl(&["delete", "pods,pvc", "--all", "--wait=false"]);
     wait_for("all volumes are gone", 60, || so(volumes(&place).is_empty(), volumes(&place)));

@@ -25,7 +25,9 @@ fn writer(name: &str) -> Place {
     let place = Place::new(name);
     let node = &nodes()[0];
     let selector = format!("nodeSelector: {{ kubernetes.io/hostname: {node} }}");
-    place.apply(&(Claim::new("data", "ullage", "320Mi").yaml() + &Pod { spec: &selector, ..Pod::new("app", "data") }.yaml()));
+    place.apply(
+        &(Claim::new("data", "ullage", "320Mi").yaml() + &Pod { spec: &selector, ..Pod::new("app", "data") }.yaml()),
+    );
     place.ready("app");
     place.shell("app", "touch /tmp/write");
     place
@@ -90,14 +92,19 @@ fn previous_chart() -> PathBuf {
     let script = "git -C \"$0\" archive HEAD~1 charts/ullage | tar -x -C \"$1\"";
     let unpacked = try_run("sh", &["-c", script, root.to_str().unwrap(), to.to_str().unwrap()], "");
     let chart = to.join("charts/ullage");
-    assert!(chart.join("Chart.yaml").exists(), "the commit before this one has no chart, or there is no history: {unpacked:?}");
+    assert!(
+        chart.join("Chart.yaml").exists(),
+        "the commit before this one has no chart, or there is no history: {unpacked:?}"
+    );
     chart
 }
 
 /// The parameters of a class cannot be changed: an upgrade makes it anew, and volumes keep what they have.
 #[test]
 fn step_4_an_upgrade_changes_what_cannot_be_changed() {
-    let class = || api::get("/apis/storage.k8s.io/v1/storageclasses/ullage-ext4").map(|class| class["parameters"]["fs"].clone());
+    let class = || {
+        api::get("/apis/storage.k8s.io/v1/storageclasses/ullage-ext4").map(|class| class["parameters"]["fs"].clone())
+    };
     assert_eq!(class(), Some(Value::from("ext4")));
     let place = Place::new("changed");
     place.apply(&(Claim::new("data", "ullage-ext4", "64Mi").yaml() + &Pod::new("app", "data").yaml()));
@@ -137,7 +144,13 @@ fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothin
             let known = api::get(&format!("/apis/storage.k8s.io/v1/csinodes/{node}")).unwrap_or_default();
             so(!known["spec"].to_string().contains(DRIVER), &known["spec"])
         });
-        assert_eq!(files_of(&node, "/var/lib/kubelet", ".sock").iter().filter(|path| path.to_string_lossy().contains(DRIVER)).count(), 0);
+        assert_eq!(
+            files_of(&node, "/var/lib/kubelet", ".sock")
+                .iter()
+                .filter(|path| path.to_string_lossy().contains(DRIVER))
+                .count(),
+            0
+        );
         assert_eq!(files_of(&node, "/var/lib/ullage", "/image"), [] as [PathBuf; 0]);
     }
 }

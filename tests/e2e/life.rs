@@ -63,7 +63,13 @@ fn size(place: &Place, pod: &str) -> u64 {
 fn holds_its_size(place: &Place, pod: &str, asked: u64) {
     let has = size(place, pod);
     assert!(has <= asked && has > asked / 100 * 75, "{has} of {asked}");
-    let full = place.shell(pod, &format!("dd if=/dev/zero of=/data/full bs=1M count={} 2>&1; stat -c %s /data/full; rm /data/full", asked / MIB));
+    let full = place.shell(
+        pod,
+        &format!(
+            "dd if=/dev/zero of=/data/full bs=1M count={} 2>&1; stat -c %s /data/full; rm /data/full",
+            asked / MIB
+        ),
+    );
     assert!(full.contains("No space left on device"), "{full}");
     let held: u64 = full.lines().last().unwrap().parse().unwrap();
     assert!(held < asked && held > asked / 100 * 70, "{held} of {asked}");
@@ -71,7 +77,8 @@ fn holds_its_size(place: &Place, pod: &str, asked: u64) {
 
 /// What the application has written without a failure or a gap: the last number.
 pub(crate) fn wrote_all(place: &Place, pod: &str) -> u64 {
-    let journal = place.shell(pod, "rm -f /tmp/write; sleep 0.3; sync; cat /tmp/failed 2>/dev/null | head -n 3; cat /data/journal");
+    let journal = place
+        .shell(pod, "rm -f /tmp/write; sleep 0.3; sync; cat /tmp/failed 2>/dev/null | head -n 3; cat /data/journal");
     let numbers: Vec<u64> = journal.lines().map(|line| line.parse().expect(line)).collect();
     let expected: Vec<u64> = (0..numbers.len() as u64).collect();
     assert_eq!(numbers, expected, "writes are lost, or have failed");
@@ -147,7 +154,10 @@ fn read_write_once_pod_lets_one_pod_in() {
 #[test]
 fn a_group_owns_what_its_pod_may_write() {
     let place = Place::new("life-group");
-    let app = Pod { spec: "securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 }", ..Pod::new("app", "data") };
+    let app = Pod {
+        spec: "securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 }",
+        ..Pod::new("app", "data")
+    };
     place.apply(&(Claim::new("data", "ullage-sparse", "320Mi").yaml() + &app.yaml()));
     place.ready("app");
     let said = place.shell("app", "echo mine >/data/file && stat -c %g /data /data/file && id -u");

@@ -33,7 +33,8 @@ fn a_volume_lies_on_the_node_of_its_pod_and_nowhere_else() {
         let claim = format!("on-{node}");
         place.ready(&claim);
         let volume = place.volume_of(&claim);
-        let affinity = api::get(&format!("/api/v1/persistentvolumes/{volume}")).unwrap()["spec"]["nodeAffinity"].to_string();
+        let affinity =
+            api::get(&format!("/api/v1/persistentvolumes/{volume}")).unwrap()["spec"]["nodeAffinity"].to_string();
         assert!(affinity.contains(&format!("\"{node}\"")), "{affinity}");
         for other in &nodes {
             assert_eq!(ullage(other, &["volume", "list"]).contains(&volume), other == node, "{volume} on {other}");

@@ -86,7 +86,9 @@ impl Place {
 
     pub(crate) fn delete_pod(&self, pod: &str) {
         self.kubectl(&["delete", "pod", pod, "--wait=false"]);
-        wait_for(&format!("pod {pod} is gone"), 60, || self.pod(pod).map_or(Ok(()), |pod| Err(pod["status"].to_string())));
+        wait_for(&format!("pod {pod} is gone"), 60, || {
+            self.pod(pod).map_or(Ok(()), |pod| Err(pod["status"].to_string()))
+        });
     }
 
     /// Deletes a claim; its volume is gone when this returns.
@@ -101,14 +103,19 @@ impl Place {
         let path = format!("/api/v1/namespaces/{}/events", self.name);
         wait_for(&format!("event {reason} on {object} with {words:?}"), seconds, || {
             let events = api::items(&path);
-            let text = |event: &Value, at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |event: &Value, at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
             let fits = |event: &&Value| {
                 let message = text(event, "/message");
                 text(event, "/reason") == reason
                     && text(event, "/involvedObject/name") == object
                     && words.iter().all(|word| message.contains(word))
             };
-            let all = || events.iter().map(|one| format!("\n{} {} {}", one["involvedObject"]["name"], one["reason"], one["message"]));
+            let all = || {
+                events
+                    .iter()
+                    .map(|one| format!("\n{} {} {}", one["involvedObject"]["name"], one["reason"], one["message"]))
+            };
             events.iter().find(fits).cloned().ok_or_else(|| all().collect())
         })
     }
@@ -124,7 +131,9 @@ pub(crate) fn volume_is_gone(volume: &str) {
 impl Drop for Place {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let show = |args: &[&str]| eprintln!("$ kubectl {}\n{}", args.join(" "), try_kubectl(args).unwrap_or_else(|error| error));
+            let show = |args: &[&str]| {
+                eprintln!("$ kubectl {}\n{}", args.join(" "), try_kubectl(args).unwrap_or_else(|error| error))
+            };
             show(&["-n", &self.name, "describe", "pods,pvc"]);
             show(&["-n", &self.name, "get", "events", "--sort-by=.lastTimestamp"]);
             for (_, pod) in drivers() {

@@ -17,7 +17,12 @@ fn a_claim_too_large_for_every_node_is_never_tried() {
     for node in nodes() {
         // A number, in bytes or a unit, and the reason why it is not scheduled there.
         let known = capacities(&node);
-        assert!(known.iter().any(|(class, capacity)| class == "ullage" && capacity.starts_with(|c: char| c.is_ascii_digit())), "{known:?}");
+        assert!(
+            known
+                .iter()
+                .any(|(class, capacity)| class == "ullage" && capacity.starts_with(|c: char| c.is_ascii_digit())),
+            "{known:?}"
+        );
         assert!(!ullage(&node, &["volume", "list"]).contains(MUCH));
     }
     assert_eq!(place.claim("data").unwrap()["status"]["phase"], "Pending");
@@ -75,5 +80,7 @@ fn a_node_that_has_no_room_says_how_much_it_has() {
         let annotations = place.claim("data").unwrap()["metadata"]["annotations"].clone();
         so(annotations["volume.kubernetes.io/selected-node"].is_null(), &annotations)
     });
-    assert!(api::items("/api/v1/persistentvolumes").iter().all(|one| one["spec"]["claimRef"]["namespace"] != "room-stale"));
+    assert!(
+        api::items("/api/v1/persistentvolumes").iter().all(|one| one["spec"]["claimRef"]["namespace"] != "room-stale")
+    );
 }
