@@ -21,7 +21,8 @@
 //! | [`host`] | every effect on the machine, behind four traits; the real one, and one in memory |
 //! | [`fs_tools`] | the only place that runs programs |
 //! | [`rpc`] | generated stubs, unix sockets |
-//! | [`yaml`] | the only place that knows how YAML is read |
+//! | [`inject`] | the quota API in a stream of manifests, pure: a text in, a text out |
+//! | [`yaml`] | the only place that knows how YAML is read, and changed in its place |
 //! | [`sys`] | the only place with `unsafe` |
 //! | [`model`] | plain types |
 //!
@@ -90,6 +91,7 @@ pub mod csi;
 pub mod engine;
 pub mod fs_tools;
 pub mod host;
+pub mod inject;
 pub mod k8s;
 pub mod model;
 pub mod monitor;

@@ -2,12 +2,24 @@
 //!
 //! The only file that knows `serde_yaml`. Enums are written as maps with one key (`content: {filesystem: xfs}`), not
 //! as YAML tags, so that any other program can read them too.
+//!
+//! Texts of others are read by [`stream`], which knows where everything stands, and changed where they differ from
+//! what is wanted, and nowhere else: comments, order and quotes stay.
+
+mod edit;
+mod print;
+mod read;
+pub mod stream;
+mod tree;
+mod value;
+mod weave;
 
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::with::singleton_map_recursive;
+pub use value::Value;
 
 /// A text that has not the form it should have.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
 mod cluster;
+mod inject;
 mod quota;
 mod roles;
 mod token;
@@ -42,6 +43,8 @@ enum Command {
     Watch(watch::Watch),
     /// Ask the Kubernetes cluster of the own pod, as the chart does before it uninstalls or upgrades
     Cluster(cluster::Cluster),
+    /// Put the quota API into manifests, beside every volume that a pod claims: a stream in, a stream out
+    Inject(inject::Inject),
 }
 
 /// Where the running process listens.
@@ -74,6 +77,7 @@ impl Command {
             Self::Token(token) => token.run(),
             Self::Watch(watch) => watch.run(),
             Self::Cluster(cluster) => cluster.run(),
+            Self::Inject(inject) => inject.run(),
         }
     }
 }

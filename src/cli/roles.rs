@@ -8,6 +8,7 @@ use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
 use crate::observe::log::{Format, Level};
+use crate::rpc::socket;
 
 /// `ullage driver`.
 #[derive(Args, Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Driver {
     names: Names,
     #[command(flatten)]
     serving: Serving,
+    #[command(flatten)]
+    kubelet: Kubelet,
     /// Metrics, /healthz and /readyz: [host]:port, or off
     #[arg(
         long,
@@ -34,6 +37,22 @@ pub(super) struct Driver {
         default_value = ":9870"
     )]
     metrics_listen: String,
+}
+
+#[derive(Args, Debug)]
+struct Kubelet {
+    /// A second unix socket, for the kubelet: CSI alone, mode 0600
+    #[arg(long, env = "ULLAGE_KUBELET_SOCKET", hide_env_values = true, value_name = "PATH", value_parser = socket::parse)]
+    kubelet_socket: Option<PathBuf>,
+    /// Register with the kubelet that watches this directory (/var/lib/kubelet/plugins_registry)
+    #[arg(
+        long,
+        env = "ULLAGE_REGISTRATION_DIR",
+        hide_env_values = true,
+        value_name = "DIR",
+        requires = "kubelet_socket"
+    )]
+    registration_dir: Option<PathBuf>,
 }
 
 /// `ullage standalone`.
@@ -89,8 +108,16 @@ struct Serving {
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, metrics_listen } = driver;
-        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen) }
+        let Driver { config, names, serving, kubelet, metrics_listen } = driver;
+        let kubelet = kubelet.asked();
+        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen), kubelet }
+    }
+}
+
+impl Kubelet {
+    fn asked(self) -> Option<commands::Kubelet> {
+        let Self { kubelet_socket, registration_dir } = self;
+        kubelet_socket.map(|socket| commands::Kubelet { socket, registration_dir })
     }
 }
 
@@ -161,6 +188,27 @@ mod tests {
         assert_eq!(doors("ullage driver").socket, Path::new("/run/ullage/csi.sock"));
         assert_eq!(doors("ullage driver --csi-endpoint unix:///csi/csi.sock").socket, Path::new("/csi/csi.sock"));
         assert!(Cli::try_parse_from(["ullage", "driver", "--socket", "csi.sock"]).is_err());
+    }
+
+    fn kubelet(words: &str) -> Option<commands::Kubelet> {
+        match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).kubelet,
+            _ => panic!("no driver"),
+        }
+    }
+
+    #[test]
+    fn a_kubelet_hears_of_its_own_socket_alone() {
+        assert_eq!(kubelet("ullage driver"), None);
+        let (socket, dir) = ("/plugins/csi.ullage.dev/csi.sock", "/plugins_registry");
+        let served = |registration_dir: Option<&str>| {
+            Some(commands::Kubelet { socket: socket.into(), registration_dir: registration_dir.map(Into::into) })
+        };
+        assert_eq!(kubelet(&format!("ullage driver --kubelet-socket {socket}")), served(None));
+        let both = format!("ullage driver --kubelet-socket unix://{socket} --registration-dir {dir}");
+        assert_eq!(kubelet(&both), served(Some(dir)));
+        let said = Cli::try_parse_from(["ullage", "driver", "--registration-dir", dir]).unwrap_err().to_string();
+        assert!(said.contains("--kubelet-socket <PATH>"), "{said}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use super::serve::{Doors, House, serve};
+use super::doors::Doors;
+use super::registrar::Kubelet;
+use super::serve::{House, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
 
@@ -13,11 +15,14 @@ pub struct Driver {
     pub overrides: Overrides,
     /// Where it serves.
     pub doors: Doors,
+    /// The kubelet that it serves, where it has a socket of its own.
+    pub kubelet: Option<Kubelet>,
 }
 
 /// Serves the pools of a node until it is told to stop. A pool that cannot be served is tried again and again.
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    serve(House { config, node, doors: driver.doors, needs_a_pool: false, quota: None })
+    let Driver { doors, kubelet, .. } = driver;
+    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None })
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::api::{pod, tokens};
 use crate::rpc::socket;
-use crate::{config, k8s, monitor, observe};
+use crate::{config, inject, k8s, monitor, observe};
 
 /// Why a command did not do what was asked, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub enum Error {
     /// A group that is not there.
     #[error("there is no group '{0}'")]
     NoGroup(String),
+    /// Two sockets at one path.
+    #[error("{} is both --socket and --kubelet-socket: give each a path of its own", .0.display())]
+    OneSocket(PathBuf),
     /// A driver has to know where it runs.
     #[error("the node has no name: give --node-name, the variable NODE_NAME, or nodeName in {}", .0.display())]
     NoNodeName(PathBuf),
@@ -70,6 +73,14 @@ pub enum Error {
     /// What would be left without a driver.
     #[error("{0}")]
     VolumesLeft(String),
+    /// A manifest that cannot have the quota API.
+    #[error("{file}: {source}")]
+    Manifest {
+        /// As it was named.
+        file: String,
+        /// Where in it, and why.
+        source: inject::Error,
+    },
     /// An answer that cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(String),

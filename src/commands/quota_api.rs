@@ -4,8 +4,9 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::doors::listen;
 use super::quota::Quota;
-use super::serve::{Signals, listen, until};
+use super::signals::{Signals, until};
 use super::{Error, Result};
 use crate::api::pod::{NamedVolume, Pod, Settings};
 use crate::api::volumes::Volumes;
