@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test e2e bench lint fmt install prepare
+.PHONY: help build image manifests demo test e2e bench lint fmt install prepare
 .SUFFIXES:
 
 help: ## this list
@@ -29,6 +29,9 @@ test-%: prepare
 	@tests/run $*
 
 e2e: test-e2e ## a real Kubernetes, started here, and what a user does there
+
+manifests: prepare ## manifests/, of the chart
+	@tests/chart/render
 
 bench: prepare ## what the driver costs beside bare system calls, and the quota API beside a bare server (as root)
 	cargo bench --bench volumes
