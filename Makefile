@@ -3,15 +3,19 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench lint fmt install prepare
+.PHONY: help build image manifests demo test e2e bench lint fmt install prepare
 .SUFFIXES:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 	@tests/run --list | awk '{ level = $$1; $$1 = ""; printf "make %-14s%s\n", "test-" level, $$0 }'
 
 build: ## the program, target/release/ullage
 	cargo build --release
+
+image: ## the container image, target/image/ullage.tar, of local bases and without a registry (as root)
+	@tests/prepare image
+	@image/build
 
 demo: ## a volume's life on this machine, as a story: made, filled until it cries, grown, deleted
 	@tests/prepare demo
@@ -23,6 +27,11 @@ test: prepare ## every level of tests, and a summary
 
 test-%: prepare
 	@tests/run $*
+
+e2e: test-e2e ## a real Kubernetes, started here, and what a user does there
+
+manifests: prepare ## manifests/, of the chart
+	@tests/chart/render
 
 bench: prepare ## what the driver costs beside bare system calls, and the quota API beside a bare server (as root)
 	cargo bench --bench volumes

@@ -1,5 +1,6 @@
 //! Words on a command line, and what they ask of [`crate::commands`].
 
+mod cluster;
 mod inject;
 mod quota;
 mod roles;
@@ -40,6 +41,8 @@ enum Command {
     Token(token::Token),
     /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
     Watch(watch::Watch),
+    /// Ask the Kubernetes cluster of the own pod, as the chart does before it uninstalls or upgrades
+    Cluster(cluster::Cluster),
     /// Put the quota API into manifests, beside every volume that a pod claims: a stream in, a stream out
     Inject(inject::Inject),
 }
@@ -73,6 +76,7 @@ impl Command {
             Self::Volume(volume) => volume.run(),
             Self::Token(token) => token.run(),
             Self::Watch(watch) => watch.run(),
+            Self::Cluster(cluster) => cluster.run(),
             Self::Inject(inject) => inject.run(),
         }
     }

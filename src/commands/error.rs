@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::api::{pod, tokens};
 use crate::rpc::socket;
-use crate::{config, inject, monitor, observe};
+use crate::{config, inject, k8s, monitor, observe};
 
 /// Why a command did not do what was asked, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,12 @@ pub enum Error {
     /// There is nothing to watch.
     #[error(transparent)]
     Watch(#[from] super::watch::Error),
+    /// The cluster does not answer, or refuses.
+    #[error(transparent)]
+    Cluster(#[from] k8s::Error),
+    /// What would be left without a driver.
+    #[error("{0}")]
+    VolumesLeft(String),
     /// A manifest that cannot have the quota API.
     #[error("{file}: {source}")]
     Manifest {

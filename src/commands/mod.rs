@@ -2,6 +2,7 @@
 //! and wires them.
 
 mod caretaker;
+pub mod cluster;
 mod doors;
 mod driver;
 mod error;

@@ -9,6 +9,7 @@ use crate::observe::metrics::{
     Distribution, PoolSample, QuotaSnapshot, RequestSample, Snapshot, Source, VolumeSample, WatchSnapshot,
     WatchedSample,
 };
+use crate::store::Phase;
 
 /// The numbers of an engine's volumes and pools, as they are when somebody asks.
 pub(super) fn source(engine: Arc<Engine>) -> Source {
@@ -25,7 +26,9 @@ pub(super) fn source(engine: Arc<Engine>) -> Source {
 fn volume(sample: Sample) -> VolumeSample {
     let Sample { record, allocated, usage } = sample;
     let (size, pool, claim) = (record.spec.size, Some(record.spec.pool), record.spec.claim);
-    VolumeSample { volume: record.id, claim, pool, size, allocated, usage }
+    let is_reserved = !record.spec.sparse && record.phase == Phase::Ready;
+    let unreserved = allocated.filter(|_| is_reserved).map(|allocated| size.saturating_sub(allocated));
+    VolumeSample { volume: record.id, claim, pool, size, allocated, unreserved, usage }
 }
 
 fn pool(status: PoolStatus) -> PoolSample {
@@ -46,7 +49,7 @@ pub(super) fn watched(monitor: &Monitor) -> Snapshot {
         let Reading { size, available, inodes } = reading;
         let usage = Some(Usage { total: size, used: reading.used(), available, inodes });
         let (volume, claim) = (status.id.clone(), Claim::default());
-        Some(VolumeSample { volume, claim, pool: None, size, allocated: None, usage })
+        Some(VolumeSample { volume, claim, pool: None, size, allocated: None, unreserved: None, usage })
     });
     Snapshot { volumes: volumes.collect(), pools: Vec::new() }
 }

@@ -50,7 +50,11 @@ impl Cluster {
         Ok(Api::namespaced(self.client().await?, namespace))
     }
 
-    async fn client(&self) -> Result<Client> {
+    /// The client, made on its first use.
+    ///
+    /// # Errors
+    /// [`Error::Nowhere`], as for [`Cluster::claims`].
+    pub(super) async fn client(&self) -> Result<Client> {
         self.client.get_or_try_init(|| async { connect() }).await.cloned()
     }
 }

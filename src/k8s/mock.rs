@@ -76,6 +76,21 @@ impl Server {
     }
 }
 
+/// A server that gives these answers in turn, to whatever is asked; and what is asked.
+pub(super) fn scripted(answers: Vec<Response<Body>>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    tokio::spawn(async move {
+        for given in answers {
+            let Some((request, answer)) = handle.next_request().await else { return };
+            seen.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+            answer.send_response(given);
+        }
+    });
+    (Cluster::over(Client::new(service, "shop")), asked)
+}
+
 /// A bound claim of 2 GiB.
 pub(super) fn claim() -> Value {
     json!({

@@ -1,5 +1,6 @@
-//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one, and to
-//! post events.
+//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one; to post
+//! events; and, for whoever installs, upgrades and uninstalls, which volumes there are, and to take away what cannot be
+//! changed.
 //!
 //! `kube` and `k8s-openapi` live here only. The client is made on its first use: a process that never grows anything
 //! pays for no TLS. A service account needs `get` and `patch` on the claims that it names, and `create` for new ones:
@@ -7,6 +8,7 @@
 //! `patch`.
 
 mod claim;
+mod classes;
 mod client;
 mod error;
 pub mod events;
@@ -14,14 +16,17 @@ pub mod events;
 mod mock;
 mod pvc;
 mod quantity;
+mod volumes;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use claim::Claim;
+pub use classes::Fixed;
 pub use client::Cluster;
 pub use error::{Error, Result};
+pub use volumes::KeptVolume;
 
 use crate::model::Bytes;
 

@@ -141,6 +141,7 @@ mod tests {
             pool: Some(pool.clone()),
             size,
             allocated,
+            unreserved: Some(Bytes::new(50)),
             usage: Some(usage),
         };
         let idle =
@@ -183,6 +184,7 @@ mod tests {
             format!("ullage_volume_inodes{{{a}}} 8"),
             format!("ullage_volume_inodes_used{{{a}}} 3"),
             format!("ullage_volume_allocated_bytes{{{a}}} 50"),
+            format!("ullage_volume_unreserved_bytes{{{a}}} 50"),
             "ullage_pool_size_bytes{pool=\"default\"} 18446744073709551615".to_owned(),
             "ullage_pool_free_bytes{pool=\"default\"} 600".to_owned(),
             "ullage_pool_available_bytes{pool=\"default\"} 500".to_owned(),

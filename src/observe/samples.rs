@@ -24,6 +24,8 @@ pub struct VolumeSample {
     pub size: Bytes,
     /// What its image takes of the pool.
     pub allocated: Option<Bytes>,
+    /// What a reserved volume lacks of its reservation: 0 is well. Nothing is reserved for a sparse one.
+    pub unreserved: Option<Bytes>,
     /// How full its filesystem is, where that is mounted.
     pub usage: Option<Usage>,
 }
@@ -49,13 +51,16 @@ pub type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 /// The name of a number, what it is, and how it is had.
 pub(super) type Gauge<T> = (&'static str, &'static str, fn(&T) -> Option<u64>);
 
-pub(super) const VOLUME_GAUGES: [Gauge<VolumeSample>; 6] = [
+pub(super) const VOLUME_GAUGES: [Gauge<VolumeSample>; 7] = [
     ("ullage_volume_size_bytes", "The size of a volume", |volume| Some(volume.size.get())),
     ("ullage_volume_used_bytes", "What is taken in it", |volume| Some(volume.usage?.used.get())),
     ("ullage_volume_available_bytes", "What can still be written to it", |volume| Some(volume.usage?.available.get())),
     ("ullage_volume_inodes", "The inodes it can have", |volume| Some(volume.usage?.inodes.total)),
     ("ullage_volume_inodes_used", "The inodes it has", |volume| Some(volume.usage?.inodes.used)),
     ("ullage_volume_allocated_bytes", "What its image takes of the pool", |volume| Some(volume.allocated?.get())),
+    ("ullage_volume_unreserved_bytes", "What a reserved volume lacks of its reservation", |volume| {
+        Some(volume.unreserved?.get())
+    }),
 ];
 
 pub(super) const POOL_GAUGES: [Gauge<PoolSample>; 4] = [

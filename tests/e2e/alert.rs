@@ -1,0 +1,121 @@
+//! The alert, in a pod: the quota API beside an application that fills its volume.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use crate::cluster::{project, so, try_run, wait_for};
+use crate::place::Place;
+use crate::shapes::{Claim, Pod};
+
+/// What lets a pod grow its own claim, and no other.
+fn may_grow(claim: &str) -> String {
+    format!(
+        "---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{ name: grow }}
+rules:
+  - {{ apiGroups: [\"\"], resources: [persistentvolumeclaims], resourceNames: [{claim}], verbs: [get, patch] }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{ name: grow }}
+roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: Role, name: grow }}
+subjects: [{{ kind: ServiceAccount, name: default }}]
+"
+    )
+}
+
+/// As the example does it that a user applies first.
+#[test]
+fn beside_the_example() {
+    let place = Place::new("alert-example");
+    let example = std::fs::read_to_string(project("manifests/examples/app.yaml")).unwrap();
+    place.apply(&example);
+    place.ready("app");
+    the_alert_is_heard(&place, "app", "data");
+}
+
+/// `ullage inject -f app.yaml | kubectl apply -f -`
+#[test]
+fn through_inject() {
+    let place = Place::new("alert-inject");
+    let plain = may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml() + &Pod::new("app", "data").yaml();
+    let program = std::env::var("ULLAGE").unwrap_or_else(|_| "ullage".to_owned());
+    let injected = try_run(&program, &["inject", "-f", "-"], &plain).unwrap();
+    place.apply(&injected);
+    place.ready("app");
+    the_alert_is_heard(&place, "app", "data");
+}
+
+/// The annotation alone: the API server puts it in. Its pod is one that the namespace lets in only if it is *restricted*.
+#[test]
+fn through_the_annotation() {
+    let place = Place::new("alert-annotation");
+    place.apply(&(may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml()));
+    let plain = Pod::new("app", "data").yaml();
+    let annotated = plain
+        .replace("metadata: { name: app,", "metadata: { annotations: { ullage.dev/quota-api: \"true\" }, name: app,");
+    assert_ne!(annotated, plain);
+    place.apply(&annotated);
+    place.ready("app");
+    the_alert_is_heard(&place, "app", "data");
+}
+
+/// The whole story: full, heard, an event on claim and pod, grown by the application, heard, and it writes on.
+fn the_alert_is_heard(place: &Place, pod: &str, claim: &str) {
+    let client = Client::watching(place, pod);
+    client.hears("running");
+    let full = place.shell(pod, "dd if=/dev/zero of=/data/ballast bs=1M 2>&1; true");
+    assert!(full.contains("No space left on device"), "{full}");
+    client.hears("System out of storage");
+    place.event("VolumeOutOfStorage", claim, &[], 30);
+    place.event("VolumeOutOfStorage", pod, &[], 30);
+
+    let answer = place.shell(
+        pod,
+        "curl -s -w ' %{http_code}' http://localhost:8070/volumes/data/resize -d '{\"size\":640}' \
+            -H \"Authorization: Bearer $(cat /run/ullage/token)\" -H 'Accept: application/vnd.pkglatv1+json'",
+    );
+    let status = answer.rsplit(' ').next().unwrap();
+    assert!(matches!(status, "200" | "202"), "{answer}");
+    client.hears("resized");
+    place.has_size(claim, "640Mi", 30);
+    place.shell(pod, "dd if=/dev/zero of=/data/more bs=1M count=100 2>&1");
+    place.event("VolumeRecovered", claim, &[], 60);
+    place.delete_pod(pod);
+    place.delete_claim(claim);
+}
+
+/// A client on the WebSocket, in the pod itself.
+struct Client {
+    process: Child,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Client {
+    fn watching(place: &Place, pod: &str) -> Self {
+        let words = ["-n", &place.name, "exec", pod, "-c", "quota-api", "--", "ullage", "watch", "--output", "json"];
+        let mut process =
+            Command::new("kubectl").args(words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (lines, into) = (BufReader::new(process.stdout.take().unwrap()).lines(), heard.clone());
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| into.lock().unwrap().push(line)));
+        Self { process, heard }
+    }
+
+    fn hears(&self, word: &str) {
+        wait_for(&format!("the client hears {word}"), 30, || {
+            let heard = self.heard.lock().unwrap();
+            so(heard.iter().any(|line| line.contains(word)), &heard[heard.len().saturating_sub(5)..])
+        });
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

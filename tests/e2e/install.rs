@@ -1,0 +1,46 @@
+//! `helm install`, and everything becomes ready: the first part of the tests.
+
+use crate::api;
+use crate::cluster::{DRIVER, RELEASE, SYSTEM, helm, kubectl, nodes, patience, project, so, wait_for};
+
+/// What `helm` is told of the chart: the values of the tests, and what `E2E_HELM` says more.
+pub(crate) fn with_values<'a>(words: &[&'a str], values: &'a str, more: &'a str) -> Vec<&'a str> {
+    let mut all = [words, &["-n", SYSTEM, "-f", values]].concat();
+    all.extend(more.split_whitespace());
+    all
+}
+
+#[test]
+fn helm_installs_it_and_everything_is_ready() {
+    let (chart, values) = (project("charts/ullage"), project("tests/e2e/values.yaml"));
+    let (chart, values) = (chart.to_str().unwrap(), values.to_str().unwrap());
+    let more = std::env::var("E2E_HELM").unwrap_or_default();
+    let said = helm(&with_values(&["install", RELEASE, chart, "--create-namespace"], values, &more));
+    assert!(said.contains("STATUS: deployed"), "{said}");
+    is_rolled_out();
+
+    let driver = api::get(&format!("/apis/storage.k8s.io/v1/csidrivers/{DRIVER}")).expect("there is a CSIDriver");
+    assert_eq!(driver["spec"]["storageCapacity"], true, "{driver}");
+    for node in nodes() {
+        knows_driver(&node);
+    }
+}
+
+/// Every node has a driver that is ready.
+pub(crate) fn is_rolled_out() {
+    let timeout = format!("--timeout={}s", patience(120).as_secs());
+    kubectl(&["rollout", "status", "-n", SYSTEM, &format!("daemonset/{RELEASE}"), &timeout]);
+}
+
+/// The driver has registered itself, and made known what can be provisioned.
+fn knows_driver(node: &str) {
+    wait_for(&format!("{node} has the driver and its topology"), 30, || {
+        let known = api::get(&format!("/apis/storage.k8s.io/v1/csinodes/{node}")).ok_or("there is no CSINode")?;
+        let drivers = known["spec"]["drivers"].as_array().cloned().unwrap_or_default();
+        so(drivers.iter().any(|one| one["name"] == DRIVER && one["nodeID"] == node), &known["spec"])
+    });
+    wait_for(&format!("the capacity of {node}"), 60, || {
+        let capacities = crate::nodes::capacities(node);
+        so(capacities.len() == 3, &capacities)
+    });
+}

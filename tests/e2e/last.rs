@@ -1,0 +1,156 @@
+//! What others would notice: one step after the other, when everything else is done. The driver is killed, upgraded, kept
+//! from a node, and uninstalled, while a pod writes.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::api;
+use crate::cluster::{
+    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, try_helm,
+    try_kubectl, try_run, wait_for,
+};
+use crate::install::{is_rolled_out, with_values};
+use crate::life::wrote_all;
+use crate::place::Place;
+use crate::shapes::{Claim, Pod};
+
+#[test]
+fn step_1_a_claim_costs_little_more_than_an_empty_directory() {
+    crate::crowd::a_claim_costs_little_more_than_an_empty_directory();
+}
+
+/// A pod on the first node that writes all the time.
+fn writer(name: &str) -> Place {
+    let place = Place::new(name);
+    let node = &nodes()[0];
+    let selector = format!("nodeSelector: {{ kubernetes.io/hostname: {node} }}");
+    place.apply(
+        &(Claim::new("data", "ullage", "320Mi").yaml() + &Pod { spec: &selector, ..Pod::new("app", "data") }.yaml()),
+    );
+    place.ready("app");
+    place.shell("app", "touch /tmp/write");
+    place
+}
+
+/// It wrote on; and what it has can still grow, and be given back.
+fn goes_on(place: &Place) {
+    let before = wrote_all(place, "app");
+    place.patch_size("data", "400Mi");
+    place.has_size("data", "400Mi", 60);
+    place.shell("app", &format!("sleep 0.5; test $(tail -n 1 /data/journal) -ge {before}"));
+    place.delete_pod("app");
+    place.delete_claim("data");
+}
+
+fn restarts(pod: &str) -> u64 {
+    let pod = api::get(&format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}")).unwrap_or_default();
+    let states = pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
+    states.iter().find(|state| state["name"] == "driver").and_then(|state| state["restartCount"].as_u64()).unwrap_or(0)
+}
+
+#[test]
+fn step_2_the_driver_is_killed_under_a_writing_pod() {
+    let place = writer("killed");
+    let node = place.node_of("app");
+    let (_, pod) = drivers().into_iter().find(|(of, _)| *of == node).expect("each node has a driver");
+    let before = restarts(&pod);
+    if is_existing() {
+        kubectl(&["delete", "pod", "-n", SYSTEM, &pod, "--grace-period=0", "--force"]);
+    } else {
+        try_run("pkill", &["-KILL", "-f", "^ullage driver "], "").expect("the driver runs in these namespaces");
+        wait_for("the driver is started again", 60, || so(restarts(&pod) > before, restarts(&pod)));
+    }
+    is_rolled_out();
+    goes_on(&place);
+}
+
+#[test]
+fn step_3_an_upgrade_under_a_writing_pod_loses_no_write() {
+    let place = writer("upgraded");
+    let before = drivers();
+    upgrade(&previous_chart(), &["--set", "podAnnotations.step=previous"]);
+    upgrade(&project("charts/ullage"), &["--set", "podAnnotations.step=this"]);
+    let now = drivers();
+    assert!(now.iter().all(|pod| !before.contains(pod)), "{before:?} {now:?}");
+    goes_on(&place);
+}
+
+fn upgrade(chart: &std::path::Path, more: &[&str]) {
+    let values = project("tests/e2e/values.yaml");
+    let own = std::env::var("E2E_HELM").unwrap_or_default();
+    let words = [&["upgrade", RELEASE, chart.to_str().unwrap()], more].concat();
+    helm(&with_values(&words, values.to_str().unwrap(), &own));
+    is_rolled_out();
+}
+
+/// The chart as the commit before this one has it.
+fn previous_chart() -> PathBuf {
+    let (root, to) = (project(""), project("target/e2e/previous"));
+    let _ = std::fs::remove_dir_all(&to);
+    std::fs::create_dir_all(&to).unwrap();
+    let script = "git -C \"$0\" archive HEAD~1 charts/ullage | tar -x -C \"$1\"";
+    let unpacked = try_run("sh", &["-c", script, root.to_str().unwrap(), to.to_str().unwrap()], "");
+    let chart = to.join("charts/ullage");
+    assert!(
+        chart.join("Chart.yaml").exists(),
+        "the commit before this one has no chart, or there is no history: {unpacked:?}"
+    );
+    chart
+}
+
+/// The parameters of a class cannot be changed: an upgrade makes it anew, and volumes keep what they have.
+#[test]
+fn step_4_an_upgrade_changes_what_cannot_be_changed() {
+    let class = || {
+        api::get("/apis/storage.k8s.io/v1/storageclasses/ullage-ext4").map(|class| class["parameters"]["fs"].clone())
+    };
+    assert_eq!(class(), Some(Value::from("ext4")));
+    let place = Place::new("changed");
+    place.apply(&(Claim::new("data", "ullage-ext4", "64Mi").yaml() + &Pod::new("app", "data").yaml()));
+    place.ready("app");
+    upgrade(&project("charts/ullage"), &["--set", "storageClasses[2].parameters.fs=xfs"]);
+    assert_eq!(class(), Some(Value::from("xfs")));
+    assert!(place.shell("app", "grep ' /data ' /proc/mounts").contains(" ext4 "));
+    place.delete_pod("app");
+    place.delete_claim("data");
+}
+
+#[test]
+fn step_5_a_node_that_is_gone_takes_its_capacity_with_it() {
+    crate::nodes::a_node_that_is_gone_takes_its_capacity_with_it();
+}
+
+#[test]
+fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothing() {
+    let place = writer("uninstalled");
+    let volume = place.volume_of("data");
+    let timeout = format!("--timeout={}s", patience(60).as_secs());
+    let refused = try_helm(&["uninstall", RELEASE, "-n", SYSTEM, &timeout]).expect_err("there is a volume");
+    let reason = try_kubectl(&["logs", "-n", SYSTEM, "job/ullage-uninstall"]).unwrap_or_default();
+    assert!((refused.clone() + &reason).contains(&volume), "{refused}\n{reason}");
+    is_rolled_out();
+    goes_on(&place);
+
+    helm(&["uninstall", RELEASE, "-n", SYSTEM, "--wait", &timeout]);
+    wait_for("the driver is gone", 60, || so(drivers().is_empty(), drivers()));
+    let label = "app.kubernetes.io/instance=ullage";
+    let kinds = "all,configmap,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,csidriver,storageclass,\
+        resourcequota,lease,csistoragecapacity";
+    let left = kubectl(&["get", kinds, "-n", SYSTEM, "-l", label, "-o", "name"]);
+    assert_eq!(left.trim(), "", "what helm has made is gone");
+    for node in nodes() {
+        wait_for("no kubelet knows the driver", 30, || {
+            let known = api::get(&format!("/apis/storage.k8s.io/v1/csinodes/{node}")).unwrap_or_default();
+            so(!known["spec"].to_string().contains(DRIVER), &known["spec"])
+        });
+        assert_eq!(
+            files_of(&node, "/var/lib/kubelet", ".sock")
+                .iter()
+                .filter(|path| path.to_string_lossy().contains(DRIVER))
+                .count(),
+            0
+        );
+        assert_eq!(files_of(&node, "/var/lib/ullage", "/image"), [] as [PathBuf; 0]);
+    }
+}

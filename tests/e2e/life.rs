@@ -1,0 +1,181 @@
+//! A volume's life: claimed, filled to its size, grown while it is written to, used by the next pod, deleted.
+
+use crate::cluster::{files_of, is_existing, so, try_run, ullage, wait_for};
+use crate::place::{Place, volume_is_gone};
+use crate::shapes::{Claim, Pod, pod};
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn an_xfs_grows_under_a_writing_pod() {
+    filesystem("xfs", "ullage", true);
+}
+
+#[test]
+fn a_sparse_one_too() {
+    filesystem("sparse", "ullage-sparse", true);
+}
+
+#[test]
+fn an_ext4_grows_at_the_next_start_where_it_may_not_while_mounted() {
+    filesystem("ext4", "ullage-ext4", can_grow_mounted_ext4());
+}
+
+/// The kernel wants CAP_SYS_RESOURCE for that (bit 24), which not every root has.
+fn can_grow_mounted_ext4() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).expect("there is a bounding set");
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> 24 & 1 == 1
+}
+
+fn filesystem(name: &str, class: &str, online: bool) {
+    let place = Place::new(&format!("life-{name}"));
+    place.apply(&(Claim::new("data", class, "320Mi").yaml() + &Pod::new("app", "data").yaml()));
+    place.ready("app");
+    holds_its_size(&place, "app", 320 * MIB);
+
+    place.shell("app", "head -c 1000000 /dev/urandom >/data/kept && md5sum /data/kept >/data/sum && touch /tmp/write");
+    place.patch_size("data", "640Mi");
+    if online {
+        // Seen in the pod within 10 s with a kubelet that looks every two seconds.
+        wait_for("the pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
+    }
+    let wrote = wrote_all(&place, "app");
+    place.delete_pod("app");
+    place.apply(&Pod::new("app", "data").yaml());
+    place.ready("app");
+    place.has_size("data", "640Mi", 15);
+    wait_for("the next pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
+    let read = place.shell("app", "md5sum -c /data/sum && tail -n 1 /data/journal");
+    assert!(read.contains("OK"), "{read}");
+    assert!(read.lines().last().unwrap().parse::<u64>().unwrap() >= wrote, "{read} after {wrote}");
+    holds_its_size(&place, "app", 640 * MIB);
+    is_deleted(&place, "app", "data");
+}
+
+/// The bytes of the filesystem in a pod.
+fn size(place: &Place, pod: &str) -> u64 {
+    let said = place.shell(pod, "df -k /data | tail -n 1");
+    said.split_whitespace().nth(1).and_then(|blocks| blocks.parse::<u64>().ok()).expect(&said) << 10
+}
+
+/// Neither more nor much less than was asked for: what is missing is the filesystem's own.
+fn holds_its_size(place: &Place, pod: &str, asked: u64) {
+    let has = size(place, pod);
+    assert!(has <= asked && has > asked / 100 * 75, "{has} of {asked}");
+    let full = place.shell(
+        pod,
+        &format!(
+            "dd if=/dev/zero of=/data/full bs=1M count={} 2>&1; stat -c %s /data/full; rm /data/full",
+            asked / MIB
+        ),
+    );
+    assert!(full.contains("No space left on device"), "{full}");
+    let held: u64 = full.lines().last().unwrap().parse().unwrap();
+    assert!(held < asked && held > asked / 100 * 70, "{held} of {asked}");
+}
+
+/// What the application has written without a failure or a gap: the last number.
+pub(crate) fn wrote_all(place: &Place, pod: &str) -> u64 {
+    let journal = place
+        .shell(pod, "rm -f /tmp/write; sleep 0.3; sync; cat /tmp/failed 2>/dev/null | head -n 3; cat /data/journal");
+    let numbers: Vec<u64> = journal.lines().map(|line| line.parse().expect(line)).collect();
+    let expected: Vec<u64> = (0..numbers.len() as u64).collect();
+    assert_eq!(numbers, expected, "writes are lost, or have failed");
+    *numbers.last().expect("the application writes")
+}
+
+/// The claim is deleted, and nothing of it is left on its node: no file, no loop device.
+fn is_deleted(place: &Place, pod: &str, claim: &str) {
+    let (node, volume) = (place.node_of(pod), place.volume_of(claim));
+    let inodes = images(&node, &volume);
+    assert!(is_existing() || inodes.len() == 1, "{inodes:?}");
+    place.delete_pod(pod);
+    place.delete_claim(claim);
+    nothing_is_left(&node, &volume, &inodes);
+}
+
+fn nothing_is_left(node: &str, volume: &str, inodes: &[String]) {
+    assert!(!ullage(node, &["volume", "list"]).contains(volume));
+    wait_for("nothing is left on the node", 15, || {
+        let files = [files_of(node, "/var/lib/ullage", volume), files_of(node, "/var/lib/kubelet", volume)].concat();
+        so(files.is_empty(), &files)
+    });
+    let loops = try_run("losetup", &["-nO", "BACK-INO"], "").unwrap_or_default();
+    assert!(!loops.lines().any(|inode| inodes.iter().any(|own| own == inode.trim())), "{inodes:?} in {loops}");
+}
+
+/// The inode of a volume's image.
+fn images(node: &str, volume: &str) -> Vec<String> {
+    let images = files_of(node, "/var/lib/ullage", volume).into_iter().filter(|path| path.ends_with("image"));
+    images.map(|path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap()).to_string()).collect()
+}
+
+#[test]
+fn a_block_volume_is_a_device_of_that_size_to_the_byte() {
+    let place = Place::new("life-block");
+    let claim = Claim { block: true, ..Claim::new("data", "ullage", "64Mi") };
+    let app = Pod { block: true, ..Pod::new("app", "data") }.yaml();
+    let bytes = |asked: u64| {
+        let said = place.shell("app", "blockdev --getsize64 /dev/data");
+        so(said.trim() == (asked * MIB).to_string(), said)
+    };
+    place.apply(&(claim.yaml() + &app));
+    place.ready("app");
+    bytes(64).unwrap();
+    place.shell("app", "head -c 1000000 /dev/urandom >/tmp/kept && dd if=/tmp/kept of=/dev/data conv=fsync 2>&1");
+    let sum = place.shell("app", "md5sum </tmp/kept");
+    let full = place.shell("app", "dd if=/dev/zero of=/dev/data bs=1M seek=8 count=64 2>&1; true");
+    assert!(full.contains("No space left on device"), "{full}");
+    place.patch_size("data", "128Mi");
+    wait_for("the pod sees the new size", 10, || bytes(128));
+    place.has_size("data", "128Mi", 15);
+    place.delete_pod("app");
+    place.apply(&app);
+    place.ready("app");
+    bytes(128).unwrap();
+    assert_eq!(place.shell("app", "head -c 1000000 /dev/data | md5sum"), sum);
+    is_deleted(&place, "app", "data");
+}
+
+#[test]
+fn read_write_once_pod_lets_one_pod_in() {
+    let place = Place::new("life-once");
+    let claim = Claim { access: "ReadWriteOncePod", ..Claim::new("data", "ullage-sparse", "320Mi") };
+    place.apply(&(claim.yaml() + &Pod::new("first", "data").yaml()));
+    place.ready("first");
+    place.apply(&Pod::new("second", "data").yaml());
+    place.event("FailedScheduling", "second", &["ReadWriteOncePod"], 20);
+    place.delete_pod("first");
+    place.ready("second");
+    is_deleted(&place, "second", "data");
+}
+
+#[test]
+fn a_group_owns_what_its_pod_may_write() {
+    let place = Place::new("life-group");
+    let app = Pod {
+        spec: "securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 }",
+        ..Pod::new("app", "data")
+    };
+    place.apply(&(Claim::new("data", "ullage-sparse", "320Mi").yaml() + &app.yaml()));
+    place.ready("app");
+    let said = place.shell("app", "echo mine >/data/file && stat -c %g /data /data/file && id -u");
+    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["2000", "2000", "1000"]);
+    is_deleted(&place, "app", "data");
+}
+
+#[test]
+fn a_generic_ephemeral_volume_goes_with_its_pod() {
+    let place = Place::new("life-ephemeral");
+    let template = "ephemeral: { volumeClaimTemplate: { spec: { storageClassName: ullage-sparse, \
+        accessModes: [ReadWriteOnce], resources: { requests: { storage: 320Mi } } } } }";
+    place.apply(&pod("app", template, false, ""));
+    place.ready("app");
+    holds_its_size(&place, "app", 320 * MIB);
+    let (node, volume) = (place.node_of("app"), place.volume_of("app-data"));
+    let inodes = images(&node, &volume);
+    place.delete_pod("app");
+    volume_is_gone(&volume);
+    nothing_is_left(&node, &volume, &inodes);
+}
