@@ -34,7 +34,7 @@ fn beside_the_example() {
     let example = std::fs::read_to_string(project("manifests/examples/app.yaml")).unwrap();
     place.apply(&example.replace("busybox:1", &app_image()));
     place.ready("app");
-    the_alert_is_heard(&place, "app", "data", 1200);
+    the_alert_is_heard(&place, "app", "data", 2048);
 }
 
 /// `ullage inject -f app.yaml | kubectl apply -f -`

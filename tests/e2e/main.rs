@@ -9,6 +9,7 @@ mod alert;
 mod api;
 mod cluster;
 mod crowd;
+mod examples;
 mod install;
 mod last;
 mod life;

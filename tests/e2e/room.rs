@@ -39,20 +39,37 @@ fn an_expansion_too_large_is_said_on_the_claim_and_lowered_takes_effect() {
     place.event("ExpansionRefused", "app", &[], 10);
     refused(&place);
 
-    // A pod restarted meanwhile starts, at the old size.
+    // Lowered at once: it recovers.
+    place.patch_size("data", "400Mi");
+    place.has_size("data", "400Mi", 60);
+    nothing_is_refused(&place);
+
+    // A pod restarted meanwhile starts, with what it has.
+    place.patch_size("data", MUCH);
+    refused(&place);
+    restart(&place);
+    assert_eq!(place.claim("data").unwrap()["status"]["capacity"]["storage"], "400Mi");
+    place.shell("app", "echo there >/data/file");
+
+    // That pod's kubelet does not ask again: what is lowered now takes effect when the next one starts.
+    place.patch_size("data", "500Mi");
+    restart(&place);
+    place.has_size("data", "500Mi", 60);
+    nothing_is_refused(&place);
+    assert_eq!(place.shell("app", "cat /data/file").trim(), "there");
+}
+
+fn restart(place: &Place) {
     place.delete_pod("app");
     place.apply(&Pod::new("app", "data").yaml());
     place.ready("app");
-    assert_eq!(place.claim("data").unwrap()["status"]["capacity"]["storage"], "320Mi");
-    place.shell("app", "echo there >/data/file");
+}
 
-    place.patch_size("data", "400Mi");
-    place.has_size("data", "400Mi", 60);
+fn nothing_is_refused(place: &Place) {
     wait_for("nothing is refused any more", 30, || {
         let status = place.claim("data").unwrap()["status"].clone();
         so(!status.to_string().contains("NodeResize"), &status)
     });
-    assert_eq!(place.shell("app", "cat /data/file").trim(), "there");
 }
 
 /// The condition on the claim: it lasts, and has the reason.
