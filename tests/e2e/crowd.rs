@@ -1,5 +1,6 @@
 //! A hundred claims in one go; and how long a claim takes.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::api;
