@@ -2,7 +2,8 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile(["proto/csi.proto", "proto/ullage.proto"], ["proto"])?;
+    let files = ["proto/csi.proto", "proto/pluginregistration.proto", "proto/ullage.proto"];
+    let descriptors = protox::compile(files, ["proto"])?;
     // Ordered maps: the same parameters are always refused with the same text.
     let stubs = tonic_prost_build::configure().btree_map(".").generate_default_stubs(true);
     // What Admin answers is what `ullage volume` prints.

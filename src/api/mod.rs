@@ -18,11 +18,11 @@ pub mod volumes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{any, get};
-use axum::{Router, middleware};
 use tokio::sync::watch;
 
 use crate::model::VolumeId;
@@ -30,9 +30,10 @@ use crate::monitor::{Follower, Monitor, Status};
 use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
+use guard::Guard;
 pub use guard::Origins;
 use limits::{Failures, Limits};
-use tally::Tally;
+use tally::{Counting, Tally};
 use tokens::Keeper;
 use volumes::Volumes;
 
@@ -140,10 +141,8 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)
-        .layer(DefaultBodyLimit::max(body::LONGEST))
-        .layer(middleware::from_fn_with_state(api.clone(), guard::pass))
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(api.tally.clone(), tally::count))
+        // The first is met first.
+        .layer((Counting(api.tally.clone()), cors, Guard(api.clone()), DefaultBodyLimit::max(body::LONGEST)))
         .with_state(api)
 }
 

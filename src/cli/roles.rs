@@ -9,6 +9,7 @@ use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
 use crate::observe::log::{Format, Level};
+use crate::rpc::socket;
 
 /// `ullage driver`.
 #[derive(Args, Debug)]
@@ -26,24 +27,36 @@ pub(super) struct Driver {
     names: Names,
     #[command(flatten)]
     serving: Serving,
-    /// Metrics, /healthz and /readyz: [host]:port, or off
-    #[arg(
-        long,
-        env = "ULLAGE_METRICS_LISTEN",
-        hide_env_values = true,
-        value_name = "ADDRESS",
-        default_value = ":9870"
-    )]
-    metrics_listen: String,
+    #[command(flatten)]
+    kubelet: Kubelet,
     /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again
     #[arg(long, env = "ULLAGE_EVENTS", hide_env_values = true, value_parser = FalseyValueParser::new())]
     events: bool,
     #[command(flatten)]
     levels: Levels,
+    #[command(flatten)]
+    telling: Telling,
+}
+
+#[derive(Args, Debug)]
+struct Kubelet {
+    /// A second unix socket, for the kubelet: CSI alone, mode 0600
+    #[arg(long, env = "ULLAGE_KUBELET_SOCKET", hide_env_values = true, value_name = "PATH", value_parser = socket::parse)]
+    kubelet_socket: Option<PathBuf>,
+    /// Register with the kubelet that watches this directory (/var/lib/kubelet/plugins_registry)
+    #[arg(
+        long,
+        env = "ULLAGE_REGISTRATION_DIR",
+        hide_env_values = true,
+        value_name = "DIR",
+        requires = "kubelet_socket"
+    )]
+    registration_dir: Option<PathBuf>,
 }
 
 /// `ullage standalone`.
 #[derive(Args, Debug)]
+#[command(mut_arg("metrics_listen", |flag| flag.default_value("off")))]
 pub(super) struct Standalone {
     /// The directory in which volumes live; it is made where it is missing
     #[arg(long, env = "ULLAGE_POOL", hide_env_values = true, value_name = "DIR")]
@@ -52,9 +65,8 @@ pub(super) struct Standalone {
     names: Names,
     #[command(flatten)]
     serving: Serving,
-    /// Metrics, /healthz and /readyz: [host]:port, or off
-    #[arg(long, env = "ULLAGE_METRICS_LISTEN", hide_env_values = true, value_name = "ADDRESS", default_value = "off")]
-    metrics_listen: String,
+    #[command(flatten)]
+    telling: Telling,
     /// Where volumes are mounted that are made through the quota API
     #[arg(
         long,
@@ -85,29 +97,50 @@ struct Serving {
     /// Let this group connect too (mode 0660 instead of 0600): whoever may, may mount volumes anywhere
     #[arg(long, env = "ULLAGE_SOCKET_GROUP", hide_env_values = true, value_name = "GROUP")]
     socket_group: Option<String>,
+}
+
+/// What a role tells of itself.
+#[derive(Args, Debug)]
+pub(super) struct Telling {
+    /// Metrics, /healthz and /readyz: [host]:port, or off
+    #[arg(
+        long,
+        env = "ULLAGE_METRICS_LISTEN",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        default_value = ":9870"
+    )]
+    metrics_listen: String,
     /// How much the log says: error, warn, info, debug, trace, or 0 to 4
     #[arg(long, env = "ULLAGE_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
-    log_level: Level,
+    pub(super) log_level: Level,
     /// How the log says it: json, text or nice
     #[arg(long, env = "ULLAGE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = "text")]
-    log_format: Format,
+    pub(super) log_format: Format,
 }
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, metrics_listen, events, levels } = driver;
-        let events = events.then(|| levels.limits());
-        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen), events }
+        let Driver { config, names, serving, kubelet, telling, events, levels } = driver;
+        let (kubelet, events) = (kubelet.asked(), events.then(|| levels.limits()));
+        Self { config, overrides: names.overrides(), doors: serving.doors(telling), kubelet, events }
+    }
+}
+
+impl Kubelet {
+    fn asked(self) -> Option<commands::Kubelet> {
+        let Self { kubelet_socket, registration_dir } = self;
+        kubelet_socket.map(|socket| commands::Kubelet { socket, registration_dir })
     }
 }
 
 impl Standalone {
     pub(super) fn asked(self) -> commands::Result<commands::Standalone> {
-        let Self { pool, names, serving, metrics_listen, mount_dir, quota } = self;
+        let Self { pool, names, serving, telling, mount_dir, quota } = self;
         Ok(commands::Standalone {
             pool,
             overrides: names.overrides(),
-            doors: serving.doors(metrics_listen),
+            doors: serving.doors(telling),
             mount_dir,
             quota: quota.asked(Settings::PRIVATE)?,
         })
@@ -122,20 +155,27 @@ impl Names {
 }
 
 impl Serving {
-    fn doors(self, metrics: String) -> Doors {
+    fn doors(self, telling: Telling) -> Doors {
         Doors {
             socket: self.socket.socket,
             group: self.socket_group,
-            metrics: address(metrics),
-            log_level: self.log_level,
-            log_format: self.log_format,
+            metrics: telling.metrics(),
+            log_level: telling.log_level,
+            log_format: telling.log_format,
         }
     }
 }
 
-/// An address to listen at, unless it is off.
-pub(super) fn address(text: String) -> Option<String> {
-    Some(text).filter(|address| !matches!(address.as_str(), "" | "off"))
+impl Telling {
+    /// The address of metrics, unless they are off.
+    pub(super) fn metrics(&self) -> Option<String> {
+        Some(self.metrics_listen.clone()).filter(|address| is_on(address))
+    }
+}
+
+/// Whether an address is one to listen at.
+pub(super) fn is_on(address: &str) -> bool {
+    !matches!(address, "" | "off")
 }
 
 #[cfg(test)]
@@ -169,6 +209,27 @@ mod tests {
         assert_eq!(doors("ullage driver").socket, Path::new("/run/ullage/csi.sock"));
         assert_eq!(doors("ullage driver --csi-endpoint unix:///csi/csi.sock").socket, Path::new("/csi/csi.sock"));
         assert!(Cli::try_parse_from(["ullage", "driver", "--socket", "csi.sock"]).is_err());
+    }
+
+    fn kubelet(words: &str) -> Option<commands::Kubelet> {
+        match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).kubelet,
+            _ => panic!("no driver"),
+        }
+    }
+
+    #[test]
+    fn a_kubelet_hears_of_its_own_socket_alone() {
+        assert_eq!(kubelet("ullage driver"), None);
+        let (socket, dir) = ("/plugins/csi.ullage.dev/csi.sock", "/plugins_registry");
+        let served = |registration_dir: Option<&str>| {
+            Some(commands::Kubelet { socket: socket.into(), registration_dir: registration_dir.map(Into::into) })
+        };
+        assert_eq!(kubelet(&format!("ullage driver --kubelet-socket {socket}")), served(None));
+        let both = format!("ullage driver --kubelet-socket unix://{socket} --registration-dir {dir}");
+        assert_eq!(kubelet(&both), served(Some(dir)));
+        let said = Cli::try_parse_from(["ullage", "driver", "--registration-dir", dir]).unwrap_err().to_string();
+        assert!(said.contains("--kubelet-socket <PATH>"), "{said}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use super::serve::{Doors, House, serve};
+use super::doors::Doors;
+use super::registrar::Kubelet;
+use super::serve::{House, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
 use crate::monitor::{Limits, Thresholds};
@@ -14,6 +16,8 @@ pub struct Driver {
     pub overrides: Overrides,
     /// Where it serves.
     pub doors: Doors,
+    /// The kubelet that it serves, where it has a socket of its own.
+    pub kubelet: Option<Kubelet>,
     /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
     pub events: Option<Limits>,
 }
@@ -22,6 +26,7 @@ pub struct Driver {
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    let events = driver.events.map(Thresholds::new).transpose()?;
-    serve(House { config, node, doors: driver.doors, needs_a_pool: false, quota: None, events })
+    let Driver { doors, kubelet, events, .. } = driver;
+    let events = events.map(Thresholds::new).transpose()?;
+    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, events })
 }

@@ -34,6 +34,9 @@ pub enum Error {
     /// A group that is not there.
     #[error("there is no group '{0}'")]
     NoGroup(String),
+    /// Two sockets at one path.
+    #[error("{} is both --socket and --kubelet-socket: give each a path of its own", .0.display())]
+    OneSocket(PathBuf),
     /// A driver has to know where it runs.
     #[error("the node has no name: give --node-name, the variable NODE_NAME, or nodeName in {}", .0.display())]
     NoNodeName(PathBuf),

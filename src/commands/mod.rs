@@ -2,21 +2,26 @@
 //! and wires them.
 
 mod caretaker;
+mod doors;
 mod driver;
 mod error;
 mod herald;
 mod quota;
 mod quota_api;
+mod readiness;
+mod registrar;
 mod samples;
 mod serve;
+mod signals;
 mod standalone;
 pub mod token;
 pub mod volume;
 pub mod watch;
 
+pub use doors::Doors;
 pub use driver::{Driver, driver};
 pub use error::{Error, Result};
 pub use quota::{LOOPBACK, Quota};
 pub use quota_api::{QuotaApi, quota_api};
-pub use serve::Doors;
+pub use registrar::Kubelet;
 pub use standalone::{Standalone, standalone};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::samples;
-use super::serve::{Stopped, until};
+use super::signals::{Stopped, until};
 use super::{Error, Result};
 use crate::api::alerts::Press;
 use crate::api::limits::Limits;

@@ -4,9 +4,10 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::doors::listen;
 use super::herald::PodHerald;
 use super::quota::Quota;
-use super::serve::{Signals, listen, until};
+use super::signals::{Signals, until};
 use super::{Error, Result};
 use crate::api::pod::{NamedVolume, Pod, Settings};
 use crate::api::volumes::Volumes;

@@ -1,50 +1,39 @@
+use std::future::pending;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::Group;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tonic::transport::Server;
 
 use super::caretaker::Caretaker;
-use super::herald::Watchman;
-use super::quota::{Quota, QuotaDoor, Watch};
+use super::doors::{Doors, Sockets, listen};
+use super::herald::{Refused, Watchman};
+use super::quota::{Quota, QuotaDoor};
+use super::readiness::Readiness;
+use super::registrar::{Kubelet, Registrar};
 use super::samples;
+use super::signals::{Signals, Stopped, until};
 use super::{Error, Result};
 use crate::api::machine::{self, Machine};
 use crate::config::Config;
 use crate::csi;
-use crate::engine::{Engine, PoolStatus};
+use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;
+use crate::model::VolumeId;
 use crate::monitor::Thresholds;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
-use crate::rpc::socket::{self, Access, Listener};
-
-/// Where a role serves, and how much it says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Doors {
-    /// The unix socket of CSI and of `ullage volume`.
-    pub socket: PathBuf,
-    /// The group, by name or number, that may connect beside the owner.
-    pub group: Option<String>,
-    /// The address of metrics and health, where there shall be one.
-    pub metrics: Option<String>,
-    /// How much the log says.
-    pub log_level: log::Level,
-    /// How it says it.
-    pub log_format: log::Format,
-}
 
 /// Everything that a role serves.
 pub(super) struct House {
     pub(super) config: Config,
     pub(super) node: String,
     pub(super) doors: Doors,
+    /// The kubelet of this node, where there is one.
+    pub(super) kubelet: Option<Kubelet>,
     /// Whether there is no point in going on while no pool is served.
     pub(super) needs_a_pool: bool,
     /// The quota API, where there is no kubelet: then what is mounted also comes back after a restart.
@@ -59,9 +48,6 @@ pub(super) struct Local {
     /// Where volumes are mounted that are made through it.
     pub(super) mount_dir: PathBuf,
 }
-
-/// Resolves when it is time to stop.
-pub(super) type Stopped = watch::Receiver<bool>;
 
 /// How long calls under way may take to end. One that is cut is undone or finished by the next start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -93,7 +79,8 @@ fn runtime() -> std::io::Result<Runtime> {
 impl House {
     async fn serve(self) -> Result<()> {
         let mut signals = Signals::new().map_err(Error::step("listen for signals"))?;
-        let listener = socket::listen(&self.doors.socket, access(self.doors.group.as_deref())?).await?;
+        let sockets = Sockets::open(&self.doors, self.kubelet.as_ref().map(|kubelet| &kubelet.socket)).await?;
+        let registrar = self.registrar()?;
         let pages = match &self.doors.metrics {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -106,32 +93,38 @@ impl House {
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let watch = quota.as_ref().map(QuotaDoor::watch);
         let metrics = Metrics::new(samples::source(engine.clone()));
-        let watchman = self.events.map(|thresholds| self.watchman(&engine, thresholds));
+        let watchman = self.events.map(|thresholds| Watchman::new(&engine, thresholds, self.reporter()));
         let metrics = Arc::new(match (&watch, &watchman) {
             (Some(watch), _) => metrics.with_quota(watch.source()),
             (None, Some(watchman)) => metrics.with_watch(watchman.source()),
             (None, None) => metrics,
         });
         let caretaker = Caretaker::start(engine.clone());
+        let refused =
+            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as Refused, Watchman::refused);
         if let Some(watchman) = watchman {
             tokio::spawn(watchman.watch(caretaker.recovered()));
         }
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
-            let ready = engine.clone();
-            let router = health::router(Arc::new(move || readiness(&ready, watch.as_ref())), metrics.clone());
+            let kubelet = registrar.as_ref().map(Registrar::standing);
+            let readiness = Readiness { engine: engine.clone(), watch, kubelet };
+            let router = health::router(Arc::new(move || readiness.ask()), metrics.clone());
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
-        let door = self.door(engine.clone(), metrics, caretaker.waker());
+        let door = csi::Door { refused, ..self.door(engine.clone(), metrics, caretaker.waker()) };
         let quota = tokio::spawn(self.quota(quota, &engine, &caretaker, stopped.clone()));
-        let mut grpc = pin!(answer(listener, door, stopped));
+        let mut grpc = pin!(sockets.answer(door, stopped));
+        let mut registration = Box::pin(register(registrar, caretaker.recovered()));
         let ended = tokio::select! {
             ended = &mut grpc => return ended,
+            ended = &mut registration => ended,
             ended = caretaker.watch(&engine, self.needs_a_pool) => ended,
             name = signals.next() => { tracing::info!(signal = name, "stopping"); Ok(()) }
         };
+        drop(registration); // before the other sockets: the kubelet shall not miss them
         let _ = stop.send(true);
         tokio::select! {
             drained = async { (grpc.await, quota.await).0 } => drained?,
@@ -141,11 +134,15 @@ impl House {
         ended
     }
 
-    /// Who tells Kubernetes of the volumes.
-    fn watchman(&self, engine: &Arc<Engine>, thresholds: Thresholds) -> Watchman {
-        let (controller, instance) = (self.config.driver_name.clone(), self.node.clone());
-        let reporter = Reporter { controller, instance, is_optional: false };
-        Watchman::new(engine.clone(), Arc::new(|_| Vec::new()), thresholds, reporter)
+    /// Who registers the driver, where it shall be.
+    fn registrar(&self) -> Result<Option<Registrar>> {
+        let Some(Kubelet { socket, registration_dir: Some(dir) }) = &self.kubelet else { return Ok(None) };
+        Registrar::new(dir, &self.config.driver_name, socket).map(Some)
+    }
+
+    /// As what events are posted.
+    fn reporter(&self) -> Reporter {
+        Reporter { controller: self.config.driver_name.clone(), instance: self.node.clone(), is_optional: false }
     }
 
     /// The quota API, from the moment when the volumes are in order.
@@ -180,95 +177,21 @@ impl House {
             pools: self.config.pool_names(),
             metrics,
             deleted,
+            refused: Arc::new(|_, _| {}),
         }
     }
 }
 
-/// Answers calls; told to stop, it takes no more and lets those under way end. Then the socket is gone.
-async fn answer(listener: Listener, door: csi::Door, stopped: Stopped) -> Result<()> {
-    let server = Server::builder().add_routes(csi::routes(Arc::new(door)));
-    Ok(server.serve_with_incoming_shutdown(listener, until(stopped)).await?)
-}
-
-pub(super) async fn until(mut stopped: Stopped) {
-    // An error: whoever could say it is gone, which says it too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// Whether calls can be answered, and every volume is there that is watched; where so, the pools that are refused beside
-/// those that serve.
-fn readiness(engine: &Engine, watch: Option<&Watch>) -> std::result::Result<Vec<String>, String> {
-    engine.ready()?;
-    watch.map_or(Ok(()), Watch::ready)?;
-    let reason = |pool: PoolStatus| Some(format!("pool '{}' is not served: {}", pool.config.name, pool.room.err()?));
-    Ok(engine.pools().into_iter().filter_map(reason).collect())
-}
-
-pub(super) async fn listen(address: &str) -> Result<tokio::net::TcpListener> {
-    health::listen(address).await.map_err(Error::step(format!("listen at {address}")))
-}
-
-fn access(group: Option<&str>) -> Result<Access> {
-    let Some(name) = group else { return Ok(Access::Owner) };
-    if let Ok(id) = name.parse() {
-        return Ok(Access::Group(id));
-    }
-    let found = Group::from_name(name).map_err(|errno| Error::step(format!("look up group '{name}'"))(errno.into()))?;
-    found.map(|group| Access::Group(group.gid.as_raw())).ok_or_else(|| Error::NoGroup(name.to_owned()))
-}
-
-/// What tells a process to stop.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+async fn register(registrar: Option<Registrar>, recovered: watch::Receiver<bool>) -> Result<()> {
+    match registrar {
+        Some(registrar) => registrar.keep(recovered).await,
+        None => pending().await,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(feature = "fake")]
-    #[test]
-    fn a_pool_refused_beside_others_is_named_though_ready() {
-        use std::path::Path;
-
-        use crate::config::{Overcommit, PoolConfig, Reserve};
-        use crate::host::fake::Fake;
-        use crate::model::{Backend, Bytes, PoolName};
-
-        let config = |name: &str| PoolConfig {
-            name: PoolName::parse(name).unwrap(),
-            path: Path::new("/").join(name),
-            backend: Backend::Loop,
-            require_mount_point: false,
-            reserve: Reserve::Share(500),
-            overcommit: Overcommit::Unlimited,
-        };
-        let machine = Fake::new(Bytes::gib(100)).machine();
-        let engine = Engine::new(machine.clone(), vec![config("a"), config("b")]);
-        assert_eq!(readiness(&engine, None), Err("volumes are being recovered".to_owned()));
-        engine.recover();
-        assert!(readiness(&engine, None).unwrap_err().starts_with("no pool is served: "));
-        machine.files.create_dir(Path::new("/a")).unwrap();
-        engine.tend();
-        assert_eq!(readiness(&engine, None), Ok(vec!["pool 'b' is not served: /b does not exist".to_owned()]));
-        machine.files.create_dir(Path::new("/b")).unwrap();
-        engine.tend();
-        assert_eq!(readiness(&engine, None), Ok(vec![]));
-    }
 
     #[test]
     fn hundreds_of_long_calls_keep_no_other_waiting() {
@@ -283,13 +206,5 @@ mod tests {
         let answer = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), probe).await });
         drop(shut);
         assert_eq!(answer.expect("the probe waited").unwrap(), "ready");
-    }
-
-    #[test]
-    fn a_group_has_a_name_or_a_number() {
-        assert_eq!(access(None).unwrap(), Access::Owner);
-        assert_eq!(access(Some("4711")).unwrap(), Access::Group(4711));
-        assert_eq!(access(Some("root")).unwrap(), Access::Group(0));
-        assert_eq!(access(Some("no such group")).unwrap_err().to_string(), "there is no group 'no such group'");
     }
 }

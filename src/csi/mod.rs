@@ -2,7 +2,8 @@
 //!
 //! A request comes in by `identity`, `controller`, `node` or `admin`, is understood by the pure functions of
 //! `convert`, and is done by one call of the engine, on a thread of its own (`call`). What was refused becomes a
-//! gRPC code in one place (`status`). An answer that none of them gave is marked like theirs (`stray`).
+//! gRPC code in one place (`status`). An answer that none of them gave is marked like theirs (`stray`). How the kubelet
+//! hears of all this is a service of its own ([`registration`]).
 
 mod admin;
 mod call;
@@ -12,6 +13,7 @@ mod error;
 mod identity;
 mod node;
 pub mod parameters;
+pub mod registration;
 pub mod size;
 mod status;
 mod stray;
@@ -25,7 +27,7 @@ pub use error::Error;
 
 use crate::config::Defaults;
 use crate::engine::Engine;
-use crate::model::{Backend, PoolName};
+use crate::model::{Backend, PoolName, VolumeId};
 use crate::observe::metrics::Metrics;
 use crate::rpc::admin::admin_server::AdminServer;
 use crate::rpc::csi::controller_server::ControllerServer;
@@ -59,6 +61,8 @@ pub struct Door {
     pub metrics: Arc<Metrics>,
     /// Told when a volume was deleted: its space waits in the trash.
     pub deleted: Arc<dyn Fn() + Send + Sync>,
+    /// Told when a volume cannot have the size that a kubelet asks for, with the answer's text.
+    pub refused: Arc<dyn Fn(&VolumeId, &str) + Send + Sync>,
 }
 
 /// The door, as the generated services want it.
@@ -72,13 +76,25 @@ impl Door {
     }
 }
 
-/// Everything that is served on the socket: CSI, and `ullage.v1.Admin`.
+/// What is served to a kubelet: CSI alone.
+pub fn kubelet_routes(door: Arc<Door>) -> Routes {
+    let metrics = door.metrics.clone();
+    watched(services(&Service(door)), metrics)
+}
+
+/// Everything that is served on the process's own socket: CSI, and `ullage.v1.Admin`.
 pub fn routes(door: Arc<Door>) -> Routes {
-    let strays = Strays(door.metrics.clone());
+    let metrics = door.metrics.clone();
     let service = Service(door);
-    let routes = Routes::new(IdentityServer::new(service.clone()))
+    watched(services(&service).add_service(AdminServer::new(service)), metrics)
+}
+
+fn services(service: &Service) -> Routes {
+    Routes::new(IdentityServer::new(service.clone()))
         .add_service(ControllerServer::new(service.clone()))
         .add_service(NodeServer::new(service.clone()))
-        .add_service(AdminServer::new(service));
-    routes.into_axum_router().layer(strays).into()
+}
+
+fn watched(routes: Routes, metrics: Arc<Metrics>) -> Routes {
+    routes.into_axum_router().layer(Strays(metrics)).into()
 }

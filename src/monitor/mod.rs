@@ -114,17 +114,6 @@ impl Monitor {
         self.0.is_told.store(true, Ordering::Release);
     }
 
-    /// Watches this volume too.
-    pub fn add(&self, target: Target) {
-        self.0.put(&mut self.0.write(), target);
-        self.0.is_told.store(true, Ordering::Release);
-    }
-
-    /// Watches this volume no more.
-    pub fn remove(&self, id: &VolumeId) {
-        self.0.take(&mut self.0.write(), id);
-    }
-
     /// All volumes as they are known, by id.
     pub fn statuses(&self) -> Vec<Arc<Status>> {
         self.0.read().values().map(|watched| watched.cell.status()).collect()

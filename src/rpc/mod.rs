@@ -10,6 +10,12 @@ pub mod csi {
     tonic::include_proto!("csi.v1");
 }
 
+/// How the kubelet hears of a plugin, v1 (`proto/pluginregistration.proto`).
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod registration {
+    tonic::include_proto!("pluginregistration");
+}
+
 /// What CSI has no words for: `ullage.v1.Admin` (`proto/ullage.proto`).
 #[allow(missing_docs, clippy::all, clippy::unwrap_used)]
 pub mod admin {

@@ -9,6 +9,7 @@ mod engine;
 mod grpc;
 mod host;
 mod machine;
+mod node;
 mod quiet;
 mod tokens;
 mod wanted;
