@@ -168,7 +168,13 @@ impl House {
         }
     }
 
-    fn door(&self, engine: Arc<Engine>, metrics: Arc<Metrics>, deleted: Arc<dyn Fn() + Send + Sync>) -> csi::Door {
+    fn door(
+        &self,
+        engine: Arc<Engine>,
+        metrics: Arc<Metrics>,
+        deleted: Arc<dyn Fn() + Send + Sync>,
+        refused: Refused,
+    ) -> csi::Door {
         csi::Door {
             engine,
             driver_name: self.config.driver_name.clone(),
@@ -177,7 +183,7 @@ impl House {
             pools: self.config.pool_names(),
             metrics,
             deleted,
-            refused: Arc::new(|_, _| {}),
+            refused,
         }
     }
 }
