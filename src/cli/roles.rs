@@ -29,11 +29,6 @@ pub(super) struct Driver {
     serving: Serving,
     #[command(flatten)]
     kubelet: Kubelet,
-    /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again
-    #[arg(long, env = "ULLAGE_EVENTS", hide_env_values = true, value_parser = FalseyValueParser::new())]
-    events: bool,
-    #[command(flatten)]
-    levels: Levels,
     #[command(flatten)]
     telling: Telling,
     /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again

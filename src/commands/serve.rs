@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::caretaker::Caretaker;
 use super::doors::{Doors, Sockets, listen};
-use super::herald::{Refused, Watchman};
+use super::herald::Watchman;
 use super::quota::{Quota, QuotaDoor};
 use super::readiness::Readiness;
 use super::registrar::{Kubelet, Registrar};
@@ -101,7 +101,7 @@ impl House {
         });
         let caretaker = Caretaker::start(engine.clone());
         let refused =
-            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as Refused, Watchman::refused);
+            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as csi::Refused, Watchman::refused);
         if let Some(watchman) = watchman {
             tokio::spawn(watchman.watch(caretaker.recovered()));
         }
@@ -114,7 +114,7 @@ impl House {
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
-        let door = csi::Door { refused, ..self.door(engine.clone(), metrics, caretaker.waker()) };
+        let door = self.door(engine.clone(), metrics, caretaker.waker(), refused);
         let quota = tokio::spawn(self.quota(quota, &engine, &caretaker, stopped.clone()));
         let mut grpc = pin!(sockets.answer(door, stopped));
         let mut registration = Box::pin(register(registrar, caretaker.recovered()));
@@ -173,7 +173,7 @@ impl House {
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
         deleted: Arc<dyn Fn() + Send + Sync>,
-        refused: Refused,
+        refused: csi::Refused,
     ) -> csi::Door {
         csi::Door {
             engine,

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::news::{self, News};
 use crate::api::machine;
 use crate::commands::samples;
+use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
@@ -27,9 +28,6 @@ pub(in crate::commands) struct Watchman {
     /// Whose reservation is broken, and when that was said.
     broken: BTreeMap<VolumeId, Instant>,
 }
-
-/// What is told of an expansion that does not fit.
-pub(in crate::commands) type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
 
 /// A volume that does not grow, and why.
 type Refusal = (VolumeId, String);
@@ -63,7 +61,7 @@ impl Watchman {
         Arc::new(move || samples::watch(&monitor))
     }
 
-    /// Where he is told of an expansion that does not fit. Nobody waits there.
+    /// Where he is told of expansions that do not fit.
     pub(in crate::commands) fn refused(&self) -> Refused {
         let refuse = self.refuse.clone();
         Arc::new(move |volume, reason| {
