@@ -12,7 +12,7 @@
 //! | [`csi`] | identity, controller and node services, and `ullage.v1.Admin`: requests into calls, errors into codes |
 //! | [`api`] | the quota API: HTTP, tokens, the alert WebSocket and the page; one router over two places, this machine ([`api::machine`]) and a pod ([`api::pod`]) |
 //! | [`monitor`] | how full volumes are, again and again: usage into levels, levels into events; it knows neither volumes' makers nor clients |
-//! | [`k8s`] | the only place that knows Kubernetes' own API: claims are made and grown there, and nothing of it is cached |
+//! | [`k8s`] | the only place that knows Kubernetes' own API: claims are made and grown there, events are posted, and nothing is watched or cached |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, shrink, publish, mount, capacity, recover, locks |
 //! | [`backend`] | how a volume is made: an image file on a loop device |
@@ -65,7 +65,8 @@
 //! changes is an event; it is printed once for all sockets ([`api::alerts::Press`]), numbered, and put into the bounded queue
 //! of each. A socket that joins is shown how things stand and hears everything from then on, decided under one lock, so that
 //! it misses nothing and hears nothing twice. A queue keeps the newest numbers only, and alerts always; a socket that does not
-//! read gets its alert and is closed.
+//! read gets its alert and is closed. Kubernetes hears of it as an event, behind a queue that nobody waits for: from a driver
+//! on the claim and the pods that use it, from the quota API on its own.
 //!
 //! **Starting after a crash**: [`engine::Engine::recover`] undoes *Creating*, checks *Ready* and mounts what is wanted, sets a record that it
 //! cannot read aside; only then does Probe say ready.

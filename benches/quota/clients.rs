@@ -14,12 +14,13 @@ use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::Result;
 use crate::client::Volume;
 use crate::fill::{fill, free};
+use crate::place::number;
 use crate::report::{Verdict, float, times, times_header};
 use crate::server::Server;
 use crate::socket::connect;
-use crate::{Result, number};
 
 /// In MiB.
 const SIZE: u64 = 512;

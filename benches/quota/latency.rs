@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::client::Volume;
 use crate::fill::{fill, free};
+use crate::place::number;
 use crate::report::{Verdict, middle, ms, percentile, times, times_header};
 use crate::server::Server;
 use crate::socket::Listener;
-use crate::{Result, number};
 
 /// In MiB: the least room between the threshold and the end among volumes that anybody has.
 const SIZE: u64 = 512;

@@ -48,22 +48,12 @@ const PARTS: [Part; 5] = [
 
 fn main() -> ExitCode {
     if let Some(threads) = bare::asked() {
-        return ended(bare::serve(threads));
+        return place::ended(bare::serve(threads));
     }
-    ended(match place::inside() {
+    place::ended(match place::inside() {
         Some(root) => measure(&root),
         None => place::supervise(),
     })
-}
-
-fn ended(ended: Result<()>) -> ExitCode {
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("the benchmark broke: {failure}");
-            ExitCode::FAILURE
-        }
-    }
 }
 
 fn measure(root: &Path) -> Result<()> {
@@ -77,11 +67,4 @@ fn measure(root: &Path) -> Result<()> {
         verdicts.extend(run(&root).map_err(|failure| format!("{name}: {failure}"))?);
     }
     report::verdicts(&verdicts)
-}
-
-fn number(variable: &str, otherwise: usize) -> Result<usize> {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().map_err(|_| format!("{variable} is not a number: '{text}'").into()),
-        Err(_) => Ok(otherwise),
-    }
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::fill::halve;
+use crate::place::number;
 use crate::report::Verdict;
 use crate::server::Server;
-use crate::{Result, number};
 
 /// Making volumes is over by then, and its threads have ended.
 const SETTLED: Duration = Duration::from_secs(5);

@@ -61,6 +61,7 @@ impl Inside {
             access: Access::Mount(Some(volume.kind.fs)),
             read_only: false,
             exclusive: false,
+            pod: None,
         };
         self.engine.publish(id, &request)
     }

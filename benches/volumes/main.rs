@@ -28,32 +28,18 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Result<T, E = Failure> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
-    let ended = match place::inside() {
+    place::ended(match place::inside() {
         Some(root) => measure(&root),
         None => place::supervise(),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("the benchmark broke: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn measure(root: &Path) -> Result<()> {
     place::enter()?;
-    let races = race::run(root, number("ULLAGE_BENCH_ROUNDS", 24)?)?;
+    let races = race::run(root, place::number("ULLAGE_BENCH_ROUNDS", 24)?)?;
     races.report();
-    let crowd = crowd::run(root, number("ULLAGE_BENCH_CROWD", 1000)?)?;
+    let crowd = crowd::run(root, place::number("ULLAGE_BENCH_CROWD", 1000)?)?;
     crowd.report();
     report::verdicts(races.verdicts().into_iter().chain(crowd.verdicts()));
     races.check()
-}
-
-fn number(variable: &str, otherwise: usize) -> Result<usize> {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().map_err(|_| format!("{variable} is not a number: '{text}'").into()),
-        Err(_) => Ok(otherwise),
-    }
 }

@@ -89,6 +89,7 @@ passed_on! { Files as "files.":
     rename(from: &Path, to: &Path) -> ();
     read(file: &Path) -> Option<Vec<u8>>;
     write_whole(file: &Path, content: &[u8]) -> ();
+    write_unsynced(file: &Path, content: &[u8]) -> ();
     list(dir: &Path) -> Vec<String>;
     stat(path: &Path) -> Option<Stat>;
     create_image(file: &Path, size: Bytes) -> ();

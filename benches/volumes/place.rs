@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -25,6 +25,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The directory, in the process that measures.
 pub(crate) fn inside() -> Option<PathBuf> {
     std::env::var_os(ROOT).map(PathBuf::from)
+}
+
+/// How it went, said where it broke.
+pub(crate) fn ended(ended: Result<()>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("the benchmark broke: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A number that a variable says, or the usual one.
+pub(crate) fn number(variable: &str, otherwise: usize) -> Result<usize> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().map_err(|_| format!("{variable} is not a number: '{text}'").into()),
+        Err(_) => Ok(otherwise),
+    }
 }
 
 /// Leaves the mounts of everybody else.

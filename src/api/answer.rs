@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,7 +43,7 @@ pub(super) struct ErrorBody {
     code: Option<&'static str>,
 }
 
-/// A success: the documented object, and the same again beside `success`.
+/// A success: the documented object, and the same again beside `success`. This describes it; [`Success::response`] writes it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Success<T> {
     #[schema(example = true)]
@@ -53,13 +53,31 @@ pub(super) struct Success<T> {
     flat: T,
 }
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What goes before the object.
+const BEFORE: &str = r#"{"success":true,"data":"#;
+
 /// The result of a route.
 pub(super) type Result<T, E = Problem> = std::result::Result<T, E>;
 
-impl<T: Clone> Success<T> {
-    pub(super) fn json(object: T) -> Json<Self> {
-        Json(Self { success: true, data: object.clone(), flat: object })
+impl<T: Serialize> Success<T> {
+    /// The object is written once, and copied.
+    pub(super) fn response(status: StatusCode, object: &T) -> Response {
+        match serde_json::to_string(object) {
+            Ok(object) => (status, [(CONTENT_TYPE, JSON)], twice(&object)).into_response(),
+            // A path that is no text.
+            Err(error) => Problem::Volume(volumes::Error::Failed(error.to_string())).into_response(),
+        }
     }
+}
+
+/// The text of a [`Success`], of that of its object, which has fields.
+fn twice(object: &str) -> String {
+    let fields = object.strip_prefix('{').expect("an object");
+    let mut text = String::with_capacity(2 * object.len() + BEFORE.len());
+    text.extend([BEFORE, object, ",", fields]);
+    text
 }
 
 impl From<volumes::Error> for Problem {
@@ -135,5 +153,23 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, retry_after(wait).into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_is_written_as_it_is_described() {
+        #[derive(Clone, Serialize, ToSchema)]
+        struct Object {
+            id: &'static str,
+            quota_mb: u64,
+        }
+        let object = Object { id: "a \"{b}\"", quota_mb: 7 };
+        let described = Success { success: true, data: object.clone(), flat: object.clone() };
+        let written = twice(&serde_json::to_string(&object).unwrap());
+        assert_eq!(written, serde_json::to_string(&described).unwrap());
     }
 }

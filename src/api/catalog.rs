@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,12 @@ pub(super) struct Catalog {
     seen: RwLock<Seen>,
 }
 
+/// Shared, as every request asks for one of them.
+type List = Arc<Vec<Arc<Volume>>>;
+
 #[derive(Clone, Default)]
 struct Seen {
-    list: Option<(Instant, Arc<Vec<Volume>>)>,
+    list: Option<(Instant, List)>,
     /// How many changes there were.
     changes: u64,
 }
@@ -33,9 +37,9 @@ impl Catalog {
     }
 
     /// Every volume, as it is now.
-    pub(super) async fn read(&self) -> Result<Arc<Vec<Volume>>, Error> {
+    pub(super) async fn read(&self) -> Result<List, Error> {
         let (at, before) = (Instant::now(), self.seen().changes);
-        let list = Arc::new(self.volumes.list().await?);
+        let list = List::new(self.volumes.list().await?.into_iter().map(Arc::new).collect());
         let mut seen = self.seen.write().expect("nothing panics while it is held");
         // What was read while something changed is old.
         if seen.changes == before {
@@ -45,7 +49,7 @@ impl Catalog {
     }
 
     /// The volume that is called so.
-    pub(super) async fn find(&self, word: &str) -> Result<Volume, Error> {
+    pub(super) async fn find(&self, word: &str) -> Result<Arc<Volume>, Error> {
         if let Some(list) = self.recent()
             && let Some(volume) = lookup(&list, word)
         {
@@ -55,7 +59,7 @@ impl Catalog {
     }
 
     /// What was read a moment ago.
-    fn recent(&self) -> Option<Arc<Vec<Volume>>> {
+    fn recent(&self) -> Option<List> {
         self.seen().list.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, list)| list)
     }
 
@@ -73,7 +77,7 @@ impl Catalog {
 #[async_trait]
 impl Resolve for Catalog {
     async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
-        let all = |list: &[Volume]| -> Vec<_> {
+        let all = |list: &[Arc<Volume>]| -> Vec<_> {
             names.iter().map(|name| lookup(list, name).map(|volume| volume.id.clone())).collect()
         };
         let known = self.recent().map(|list| all(&list)).filter(|found| found.iter().all(Option::is_some));
@@ -86,14 +90,14 @@ impl Resolve for Catalog {
 }
 
 /// By id, name, claim, `default` where there is only one, or the unambiguous beginning of an id.
-fn lookup<'a>(volumes: &'a [Volume], word: &str) -> Option<&'a Volume> {
+fn lookup<'a, V: Borrow<Volume>>(volumes: &'a [V], word: &str) -> Option<&'a V> {
     let only = |found: &dyn Fn(&Volume) -> bool| {
-        let mut all = volumes.iter().filter(|volume| found(volume));
+        let mut all = volumes.iter().filter(|volume| found((*volume).borrow()));
         all.next().filter(|_| all.next().is_none())
     };
     volumes
         .iter()
-        .find(|volume| volume.id.as_str() == word)
+        .find(|volume| (*volume).borrow().id.as_str() == word)
         .or_else(|| only(&|volume| volume.name == word))
         .or_else(|| only(&|volume| volume.claim.as_deref() == Some(word)))
         .or_else(|| only(&|_| word == "default"))
@@ -147,7 +151,7 @@ mod tests {
             assert_eq!(lookup(&volumes, word), expected.map(|at: usize| &volumes[at]), "{word}");
         }
         assert_eq!(lookup(&volumes[..1], "default"), Some(&volumes[0]));
-        assert_eq!(lookup(&[], "default"), None);
+        assert_eq!(lookup::<Volume>(&[], "default"), None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ pub mod alerts;
 mod answer;
 mod body;
 mod catalog;
-mod follow;
 mod guard;
 pub mod limits;
 pub mod machine;
@@ -19,22 +18,22 @@ pub mod volumes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{any, get};
-use axum::{Router, middleware};
 use tokio::sync::watch;
 
 use crate::model::VolumeId;
-use crate::monitor::{Monitor, Status};
+use crate::monitor::{Follower, Monitor, Status};
 use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
-use follow::Follower;
+use guard::Guard;
 pub use guard::Origins;
 use limits::{Failures, Limits};
-use tally::Tally;
+use tally::{Counting, Tally};
 use tokens::Keeper;
 use volumes::Volumes;
 
@@ -70,7 +69,9 @@ impl Api {
         settings: Settings,
     ) -> Self {
         let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
-        let follower = Follower::new(volumes.clone(), monitor.clone());
+        let measured = volumes.clone();
+        let targets = Arc::new(move || measured.targets().map_err(|error| error.to_string()));
+        let follower = Follower::new(targets, monitor.clone());
         Self { catalog, follower, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
     }
 
@@ -140,10 +141,8 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)
-        .layer(DefaultBodyLimit::max(body::LONGEST))
-        .layer(middleware::from_fn_with_state(api.clone(), guard::pass))
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(api.tally.clone(), tally::count))
+        // The first is met first.
+        .layer((Counting(api.tally.clone()), cors, Guard(api.clone()), DefaultBodyLimit::max(body::LONGEST)))
         .with_state(api)
 }
 

@@ -1,12 +1,15 @@
 //! Answers, counted for the metrics.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
 
 /// How many requests were answered, by route, method and status. Routes are those of the program and methods are known
 /// ones, so no client can make it larger.
@@ -14,6 +17,18 @@ use axum::response::Response;
 pub struct Tally(Mutex<Routes>);
 
 type Routes = BTreeMap<String, BTreeMap<(&'static str, u16), u64>>;
+
+/// Counts what is answered by what is below it. Services and no functions of `axum`'s middleware: those cost a copy of
+/// everything below for each request.
+#[derive(Clone)]
+pub(super) struct Counting(pub(super) Arc<Tally>);
+
+/// What is counted.
+#[derive(Clone)]
+pub(super) struct Counted<S> {
+    tally: Arc<Tally>,
+    inner: S,
+}
 
 /// Requests that were answered alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,12 +71,36 @@ impl Tally {
     }
 }
 
-/// Counts what is answered.
-pub(super) async fn count(State(tally): State<Arc<Tally>>, request: Request, next: Next) -> Response {
-    let (route, method) = (request.extensions().get::<MatchedPath>().cloned(), known(request.method()));
-    let response = next.run(request).await;
-    tally.count(route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), method, response.status().as_u16());
-    response
+impl<S> Layer<S> for Counting {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { tally: self.0.clone(), inner }
+    }
+}
+
+impl<S> Service<Request> for Counted<S>
+where
+    S: Service<Request, Error = Infallible, Future: Send + 'static>,
+    S::Response: IntoResponse,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (route, method) = (request.extensions().get::<MatchedPath>().cloned(), known(request.method()));
+        let (tally, answer) = (self.tally.clone(), self.inner.call(request));
+        Box::pin(async move {
+            let response = answer.await?.into_response();
+            tally.count(route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str), method, response.status().as_u16());
+            Ok(response)
+        })
+    }
 }
 
 fn known(method: &Method) -> &'static str {

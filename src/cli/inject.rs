@@ -73,4 +73,18 @@ mod tests {
         assert!(named.is_verbose);
         assert!(Cli::try_parse_from(["ullage", "inject", "--image", "a b"]).is_err());
     }
+
+    #[test]
+    fn what_is_injected_is_a_command_line_of_this_program() {
+        let task = Task { image: IMAGE.to_owned(), remove: false };
+        let text =
+            include_str!("../../tests/inject/list.json").replace("\"claimName\": \"data\"", "\"claimName\": \"a.b-0\"");
+        let text = crate::inject::inject(&text, &task).unwrap().text;
+        let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let pod = &list["items"][1]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let args = pod["initContainers"][0]["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let words: Vec<_> = std::iter::once("ullage").chain(args).collect();
+        assert_eq!(words[1..], ["quota-api", "--volume=data=/volumes/data,pvc=a.b-0"]);
+        assert!(matches!(Cli::try_parse_from(&words).unwrap().command, Command::QuotaApi(_)));
+    }
 }

@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::roles::{Telling, is_on};
 use super::token::Places;
 use crate::api::Origins;
-use crate::api::pod::parse_volumes;
+use crate::api::pod::parse_volumes_of;
 use crate::api::tokens::Settings;
 use crate::commands::{self, LOOPBACK};
 use crate::model::{Bytes, parse_quantity};
 use crate::monitor::{Limits, Share, Thresholds};
-use crate::observe::log::{Format, Level};
 
 /// The flags of the quota API, in every role that serves it.
 #[derive(Args, Debug)]
@@ -33,6 +33,13 @@ pub(super) struct Quota {
     rate_limit: u32,
     #[command(flatten)]
     tokens: Places,
+    #[command(flatten)]
+    levels: Levels,
+}
+
+/// When a volume is nearly full, and full: in every role that watches volumes.
+#[derive(Args, Debug)]
+pub(super) struct Levels {
     /// A volume is full when more than this share is used
     #[arg(long, env = "ULLAGE_FULL_PERCENT", hide_env_values = true, value_name = "PERCENT", default_value = "95")]
     full_percent: Share,
@@ -50,14 +57,7 @@ pub(super) struct Quota {
 #[command(mut_arg("state_dir", |flag| flag.default_value("/run/ullage")))]
 pub(super) struct QuotaApi {
     /// A volume that is mounted here: NAME=PATH[,pvc=CLAIM][,size=2Gi]; may be repeated (ULLAGE_VOLUMES: several with ;)
-    #[arg(
-        long = "volume",
-        value_name = "NAME=PATH",
-        env = "ULLAGE_VOLUMES",
-        hide_env_values = true,
-        required = true,
-        value_delimiter = ';'
-    )]
+    #[arg(long = "volume", value_name = "NAME=PATH", env = "ULLAGE_VOLUMES", hide_env_values = true, required = true)]
     volumes: Vec<String>,
     /// Make a claim of this StorageClass for a client that wants a volume, instead of handing out those of the pod
     #[arg(long, env = "ULLAGE_PROVISION", hide_env_values = true, value_name = "CLASS")]
@@ -67,49 +67,39 @@ pub(super) struct QuotaApi {
     resize_wait: u64,
     #[command(flatten)]
     quota: Quota,
-    /// Metrics, /healthz and /readyz: [host]:port, or off
-    #[arg(
-        long,
-        env = "ULLAGE_METRICS_LISTEN",
-        hide_env_values = true,
-        value_name = "ADDRESS",
-        default_value = ":9870"
-    )]
-    metrics_listen: String,
-    /// How much the log says: error, warn, info, debug, trace, or 0 to 4
-    #[arg(long, env = "ULLAGE_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
-    log_level: Level,
-    /// How the log says it: json, text or nice
-    #[arg(long, env = "ULLAGE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = "text")]
-    log_format: Format,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 impl Quota {
     /// What was asked for; a token file that has to be made gets that mode.
     pub(super) fn asked(self, mode: u32) -> commands::Result<commands::Quota> {
-        let limits = Limits::beginning(self.full_below, self.full_percent, self.warning_percent);
-        let off = |address: &String| !matches!(address.as_str(), "" | "off");
         Ok(commands::Quota {
-            listen: self.listen.into_iter().filter(off).collect(),
+            listen: self.listen.into_iter().filter(|address| is_on(address)).collect(),
             origins: if self.allow_origin.is_empty() { Origins::Any } else { Origins::Listed(self.allow_origin) },
             rate: self.rate_limit,
             tokens: self.tokens.settings(mode),
-            thresholds: Thresholds::new(limits)?,
+            thresholds: Thresholds::new(self.levels.limits())?,
         })
+    }
+}
+
+impl Levels {
+    pub(super) fn limits(&self) -> Limits {
+        Limits::beginning(self.full_below, self.full_percent, self.warning_percent)
     }
 }
 
 impl QuotaApi {
     pub(super) fn run(self) -> commands::Result<()> {
-        let given = self.volumes.iter().map(|volume| volume.trim()).filter(|volume| !volume.is_empty());
         commands::quota_api(commands::QuotaApi {
-            volumes: parse_volumes(given)?,
+            volumes: parse_volumes_of(&self.volumes.join(";"))?,
             provision: self.provision,
             resize_wait: Duration::from_secs(self.resize_wait),
             quota: self.quota.asked(Settings::SHARED)?,
-            metrics: super::roles::address(self.metrics_listen),
-            log_level: self.log_level,
-            log_format: self.log_format,
+            metrics: self.telling.metrics(),
+            log_level: self.telling.log_level,
+            log_format: self.telling.log_format,
         })
     }
 }

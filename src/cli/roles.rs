@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::Socket;
-use super::quota::Quota;
+use super::quota::{Levels, Quota};
 use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
@@ -28,15 +29,13 @@ pub(super) struct Driver {
     serving: Serving,
     #[command(flatten)]
     kubelet: Kubelet,
-    /// Metrics, /healthz and /readyz: [host]:port, or off
-    #[arg(
-        long,
-        env = "ULLAGE_METRICS_LISTEN",
-        hide_env_values = true,
-        value_name = "ADDRESS",
-        default_value = ":9870"
-    )]
-    metrics_listen: String,
+    #[command(flatten)]
+    telling: Telling,
+    /// Post Kubernetes events on the claims and pods of this node's volumes: nearly full, out of storage, room again
+    #[arg(long, env = "ULLAGE_EVENTS", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    events: bool,
+    #[command(flatten)]
+    levels: Levels,
 }
 
 #[derive(Args, Debug)]
@@ -57,6 +56,7 @@ struct Kubelet {
 
 /// `ullage standalone`.
 #[derive(Args, Debug)]
+#[command(mut_arg("metrics_listen", |flag| flag.default_value("off")))]
 pub(super) struct Standalone {
     /// The directory in which volumes live; it is made where it is missing
     #[arg(long, env = "ULLAGE_POOL", hide_env_values = true, value_name = "DIR")]
@@ -65,9 +65,8 @@ pub(super) struct Standalone {
     names: Names,
     #[command(flatten)]
     serving: Serving,
-    /// Metrics, /healthz and /readyz: [host]:port, or off
-    #[arg(long, env = "ULLAGE_METRICS_LISTEN", hide_env_values = true, value_name = "ADDRESS", default_value = "off")]
-    metrics_listen: String,
+    #[command(flatten)]
+    telling: Telling,
     /// Where volumes are mounted that are made through the quota API
     #[arg(
         long,
@@ -98,19 +97,33 @@ struct Serving {
     /// Let this group connect too (mode 0660 instead of 0600): whoever may, may mount volumes anywhere
     #[arg(long, env = "ULLAGE_SOCKET_GROUP", hide_env_values = true, value_name = "GROUP")]
     socket_group: Option<String>,
+}
+
+/// What a role tells of itself.
+#[derive(Args, Debug)]
+pub(super) struct Telling {
+    /// Metrics, /healthz and /readyz: [host]:port, or off
+    #[arg(
+        long,
+        env = "ULLAGE_METRICS_LISTEN",
+        hide_env_values = true,
+        value_name = "ADDRESS",
+        default_value = ":9870"
+    )]
+    metrics_listen: String,
     /// How much the log says: error, warn, info, debug, trace, or 0 to 4
     #[arg(long, env = "ULLAGE_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
-    log_level: Level,
+    pub(super) log_level: Level,
     /// How the log says it: json, text or nice
     #[arg(long, env = "ULLAGE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = "text")]
-    log_format: Format,
+    pub(super) log_format: Format,
 }
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, kubelet, metrics_listen } = driver;
-        let kubelet = kubelet.asked();
-        Self { config, overrides: names.overrides(), doors: serving.doors(metrics_listen), kubelet }
+        let Driver { config, names, serving, kubelet, telling, events, levels } = driver;
+        let (kubelet, events) = (kubelet.asked(), events.then(|| levels.limits()));
+        Self { config, overrides: names.overrides(), doors: serving.doors(telling), kubelet, events }
     }
 }
 
@@ -123,11 +136,11 @@ impl Kubelet {
 
 impl Standalone {
     pub(super) fn asked(self) -> commands::Result<commands::Standalone> {
-        let Self { pool, names, serving, metrics_listen, mount_dir, quota } = self;
+        let Self { pool, names, serving, telling, mount_dir, quota } = self;
         Ok(commands::Standalone {
             pool,
             overrides: names.overrides(),
-            doors: serving.doors(metrics_listen),
+            doors: serving.doors(telling),
             mount_dir,
             quota: quota.asked(Settings::PRIVATE)?,
         })
@@ -142,20 +155,27 @@ impl Names {
 }
 
 impl Serving {
-    fn doors(self, metrics: String) -> Doors {
+    fn doors(self, telling: Telling) -> Doors {
         Doors {
             socket: self.socket.socket,
             group: self.socket_group,
-            metrics: address(metrics),
-            log_level: self.log_level,
-            log_format: self.log_format,
+            metrics: telling.metrics(),
+            log_level: telling.log_level,
+            log_format: telling.log_format,
         }
     }
 }
 
-/// An address to listen at, unless it is off.
-pub(super) fn address(text: String) -> Option<String> {
-    Some(text).filter(|address| !matches!(address.as_str(), "" | "off"))
+impl Telling {
+    /// The address of metrics, unless they are off.
+    pub(super) fn metrics(&self) -> Option<String> {
+        Some(self.metrics_listen.clone()).filter(|address| is_on(address))
+    }
+}
+
+/// Whether an address is one to listen at.
+pub(super) fn is_on(address: &str) -> bool {
+    !matches!(address, "" | "off")
 }
 
 #[cfg(test)]
@@ -166,6 +186,7 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
+    use crate::monitor::Limits;
 
     fn doors(words: &str) -> Doors {
         match Cli::try_parse_from(words.split(' ')).unwrap().command {
@@ -209,6 +230,18 @@ mod tests {
         assert_eq!(kubelet(&both), served(Some(dir)));
         let said = Cli::try_parse_from(["ullage", "driver", "--registration-dir", dir]).unwrap_err().to_string();
         assert!(said.contains("--kubelet-socket <PATH>"), "{said}");
+    }
+
+    #[test]
+    fn a_driver_posts_events_where_it_is_told_to() {
+        let events = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).events,
+            _ => panic!("no driver"),
+        };
+        assert_eq!(events("ullage driver"), None);
+        assert_eq!(events("ullage driver --events"), Some(Limits::default()));
+        let limits = events("ullage driver --events --warning-percent 70 --full-percent 90").unwrap();
+        assert_eq!((limits.warning_above, limits.full_above), ("70".parse().unwrap(), "90".parse().unwrap()));
     }
 
     #[test]

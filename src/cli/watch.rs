@@ -1,7 +1,6 @@
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::token::Places;
 use crate::api::tokens::Settings;
 use crate::commands::Result;
 use crate::commands::watch::{self, Print, Secret};
@@ -17,18 +16,8 @@ pub(super) struct Watch {
     /// The token itself; a file is better, as others see what a program is started with
     #[arg(long, env = "ULLAGE_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
     token: Option<Secret>,
-    /// The file with the token, such as a key of a mounted Secret [default: STATE_DIR/token]
-    #[arg(long, env = "ULLAGE_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// The directory of the tokens that the server makes
-    #[arg(
-        long,
-        env = "ULLAGE_STATE_DIR",
-        hide_env_values = true,
-        value_name = "DIR",
-        default_value = "/var/lib/ullage"
-    )]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    tokens: Places,
     /// How to print: text or json [default: text on a terminal, else json]
     #[arg(short, long, env = "ULLAGE_OUTPUT", hide_env_values = true, value_name = "FORMAT")]
     output: Option<Print>,
@@ -42,12 +31,10 @@ impl Watch {
 
 impl From<Watch> for watch::Watch {
     fn from(watch: Watch) -> Self {
-        let Watch { id, url, token, token_file, state_dir, output } = watch;
+        let Watch { id, url, token, tokens, output } = watch;
         // An empty variable is one that is not set.
-        let token_file = token_file.filter(|file| !file.as_os_str().is_empty());
         let token = token.filter(|token| !token.is_empty());
-        let tokens = Settings { token_file, state_dir, mode: Settings::PRIVATE };
-        Self { id, url, token, tokens, print: output }
+        Self { id, url, token, tokens: tokens.settings(Settings::PRIVATE), print: output }
     }
 }
 

@@ -5,6 +5,7 @@ use super::registrar::Kubelet;
 use super::serve::{House, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
+use crate::monitor::{Limits, Thresholds};
 
 /// What `ullage driver` is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,12 +18,15 @@ pub struct Driver {
     pub doors: Doors,
     /// The kubelet that it serves, where it has a socket of its own.
     pub kubelet: Option<Kubelet>,
+    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
+    pub events: Option<Limits>,
 }
 
 /// Serves the pools of a node until it is told to stop. A pool that cannot be served is tried again and again.
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    let Driver { doors, kubelet, .. } = driver;
-    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None })
+    let Driver { doors, kubelet, events, .. } = driver;
+    let events = events.map(Thresholds::new).transpose()?;
+    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, events })
 }

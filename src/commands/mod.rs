@@ -6,6 +6,7 @@ pub mod cluster;
 mod doors;
 mod driver;
 mod error;
+mod herald;
 mod inject;
 mod quota;
 mod quota_api;

@@ -139,7 +139,7 @@ mod tests {
         watch.monitor.set_targets(Vec::new());
         assert_eq!(watch.ready(), Ok(()));
         let numbers = (watch.source())();
-        assert_eq!((numbers.clients, numbers.volumes.len(), numbers.requests.len()), (0, 0, 0));
+        assert_eq!((numbers.clients, numbers.watch.volumes.len(), numbers.requests.len()), (0, 0, 0));
         assert_eq!(numbers.delays.counts.len(), numbers.delays.bounds.len() + 1);
     }
 }

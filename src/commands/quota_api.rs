@@ -5,6 +5,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use super::doors::listen;
+use super::herald::PodHerald;
 use super::quota::Quota;
 use super::signals::{Signals, until};
 use super::{Error, Result};
@@ -58,6 +59,10 @@ impl QuotaApi {
             None => None,
         };
         let watch = door.watch();
+        let cluster = Arc::new(Cluster::new());
+        if let Some(herald) = PodHerald::new(&cluster, &self.volumes) {
+            herald.start(&watch.monitor);
+        }
         let (stop, stopped) = watch::channel(false);
         if let Some(pages) = pages {
             let (numbers, source) = (watch.monitor.clone(), watch.source());
@@ -71,7 +76,7 @@ impl QuotaApi {
             prefix: std::env::var("HOSTNAME").unwrap_or_else(|_| "ullage".to_owned()),
             resize_wait: self.resize_wait,
         };
-        let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine().mounts, Arc::new(Cluster::new())));
+        let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine().mounts, cluster));
         let serving = tokio::spawn(door.serve(pod, stopped));
         let name = signals.next().await;
         tracing::info!(signal = name, "stopping");

@@ -6,7 +6,8 @@ use crate::engine::{Engine, PoolStatus, Sample};
 use crate::model::{Claim, Reading, Usage};
 use crate::monitor::{self, Monitor, Numbers, VolumeNumbers};
 use crate::observe::metrics::{
-    Distribution, PoolSample, QuotaSnapshot, RequestSample, Snapshot, Source, VolumeSample, WatchedSample,
+    Distribution, PoolSample, QuotaSnapshot, RequestSample, Snapshot, Source, VolumeSample, WatchSnapshot,
+    WatchedSample,
 };
 use crate::store::Phase;
 
@@ -55,7 +56,7 @@ pub(super) fn watched(monitor: &Monitor) -> Snapshot {
 
 /// The numbers of the quota API.
 pub(super) fn quota(monitor: &Monitor, press: &Press, tally: &Tally) -> QuotaSnapshot {
-    let (Numbers { volumes, durations }, counters) = (monitor.numbers(), press.counters());
+    let counters = press.counters();
     let delays = counters.delays();
     QuotaSnapshot {
         clients: counters.clients(),
@@ -63,15 +64,23 @@ pub(super) fn quota(monitor: &Monitor, press: &Press, tally: &Tally) -> QuotaSna
         malformed: counters.malformed(),
         closes: counters.closes().to_vec(),
         delays: Distribution { bounds: &counters::BOUNDS, counts: delays.buckets().to_vec(), sum: delays.sum() },
-        looks: Distribution { bounds: &monitor::BOUNDS, counts: durations.counts.to_vec(), sum: durations.sum },
-        volumes: volumes.into_iter().map(watched_sample).collect(),
+        watch: watch(monitor),
         requests: tally.read().into_iter().map(request).collect(),
     }
 }
 
+/// The numbers of what is watched.
+pub(super) fn watch(monitor: &Monitor) -> WatchSnapshot {
+    let Numbers { volumes, durations } = monitor.numbers();
+    WatchSnapshot {
+        looks: Distribution { bounds: &monitor::BOUNDS, counts: durations.counts.to_vec(), sum: durations.sum },
+        volumes: volumes.into_iter().map(watched_sample).collect(),
+    }
+}
+
 fn watched_sample(numbers: VolumeNumbers) -> WatchedSample {
-    let VolumeNumbers { id, warnings, fulls, samples, age, took, is_lost, is_hung, .. } = numbers;
-    WatchedSample { volume: id, warnings, fulls, looks: samples, age, took, is_lost, is_hung }
+    let VolumeNumbers { id, level, warnings, fulls, samples, age, took, is_lost, is_hung } = numbers;
+    WatchedSample { volume: id, level, warnings, fulls, looks: samples, age, took, is_lost, is_hung }
 }
 
 fn request(answered: Answered) -> RequestSample {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::caretaker::Caretaker;
 use super::doors::{Doors, Sockets, listen};
+use super::herald::{Refused, Watchman};
 use super::quota::{Quota, QuotaDoor};
 use super::readiness::Readiness;
 use super::registrar::{Kubelet, Registrar};
@@ -20,6 +21,9 @@ use crate::config::Config;
 use crate::csi;
 use crate::engine::Engine;
 use crate::host::linux;
+use crate::k8s::events::Reporter;
+use crate::model::VolumeId;
+use crate::monitor::Thresholds;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 
@@ -34,6 +38,8 @@ pub(super) struct House {
     pub(super) needs_a_pool: bool,
     /// The quota API, where there is no kubelet: then what is mounted also comes back after a restart.
     pub(super) quota: Option<Local>,
+    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
+    pub(super) events: Option<Thresholds>,
 }
 
 /// The quota API over the volumes of this machine.
@@ -87,11 +93,18 @@ impl House {
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let watch = quota.as_ref().map(QuotaDoor::watch);
         let metrics = Metrics::new(samples::source(engine.clone()));
-        let metrics = Arc::new(match &watch {
-            Some(watch) => metrics.with_quota(watch.source()),
-            None => metrics,
+        let watchman = self.events.map(|thresholds| self.watchman(&engine, thresholds));
+        let metrics = Arc::new(match (&watch, &watchman) {
+            (Some(watch), _) => metrics.with_quota(watch.source()),
+            (None, Some(watchman)) => metrics.with_watch(watchman.source()),
+            (None, None) => metrics,
         });
         let caretaker = Caretaker::start(engine.clone());
+        let refused =
+            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as Refused, Watchman::refused);
+        if let Some(watchman) = watchman {
+            tokio::spawn(watchman.watch(caretaker.recovered()));
+        }
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
@@ -101,7 +114,7 @@ impl House {
             tokio::spawn(health::serve(pages, router, until(stopped.clone())));
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
-        let door = self.door(engine.clone(), metrics, caretaker.waker());
+        let door = self.door(engine.clone(), metrics, caretaker.waker(), refused);
         let quota = tokio::spawn(self.quota(quota, &engine, &caretaker, stopped.clone()));
         let mut grpc = pin!(sockets.answer(door, stopped));
         let mut registration = Box::pin(register(registrar, caretaker.recovered()));
@@ -127,6 +140,15 @@ impl House {
         Registrar::new(dir, &self.config.driver_name, socket).map(Some)
     }
 
+    /// Who tells Kubernetes of the volumes.
+    fn watchman(&self, engine: &Arc<Engine>, thresholds: Thresholds) -> Watchman {
+        let (controller, instance) = (self.config.driver_name.clone(), self.node.clone());
+        let reporter = Reporter { controller, instance, is_optional: false };
+        let known = engine.clone();
+        let users = Arc::new(move |id: &VolumeId| known.users(id).unwrap_or_default());
+        Watchman::new(engine.clone(), users, thresholds, reporter)
+    }
+
     /// The quota API, from the moment when the volumes are in order.
     fn quota(
         &self,
@@ -150,7 +172,13 @@ impl House {
         }
     }
 
-    fn door(&self, engine: Arc<Engine>, metrics: Arc<Metrics>, deleted: Arc<dyn Fn() + Send + Sync>) -> csi::Door {
+    fn door(
+        &self,
+        engine: Arc<Engine>,
+        metrics: Arc<Metrics>,
+        deleted: Arc<dyn Fn() + Send + Sync>,
+        refused: Refused,
+    ) -> csi::Door {
         csi::Door {
             engine,
             driver_name: self.config.driver_name.clone(),
@@ -159,6 +187,7 @@ impl House {
             pools: self.config.pool_names(),
             metrics,
             deleted,
+            refused,
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
     let mount_dir = fs::canonicalize(&standalone.mount_dir)
         .map_err(Error::step(format!("look at {}", standalone.mount_dir.display())))?;
     let quota = Some(Local { quota: standalone.quota, mount_dir });
-    serve(House { config, node, doors: standalone.doors, kubelet: None, needs_a_pool: true, quota })
+    serve(House { config, node, doors: standalone.doors, kubelet: None, needs_a_pool: true, quota, events: None })
 }
 
 fn host_name() -> String {

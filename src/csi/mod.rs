@@ -27,7 +27,7 @@ pub use error::Error;
 
 use crate::config::Defaults;
 use crate::engine::Engine;
-use crate::model::{Backend, PoolName};
+use crate::model::{Backend, PoolName, VolumeId};
 use crate::observe::metrics::Metrics;
 use crate::rpc::admin::admin_server::AdminServer;
 use crate::rpc::csi::controller_server::ControllerServer;
@@ -61,6 +61,8 @@ pub struct Door {
     pub metrics: Arc<Metrics>,
     /// Told when a volume was deleted: its space waits in the trash.
     pub deleted: Arc<dyn Fn() + Send + Sync>,
+    /// Told when a volume cannot have the size that a kubelet asks for, with the answer's text.
+    pub refused: Arc<dyn Fn(&VolumeId, &str) + Send + Sync>,
 }
 
 /// The door, as the generated services want it.

@@ -74,7 +74,8 @@ impl Node for Service {
             let staging = convert::path("staging_target_path", &request.staging_target_path)?;
             let id = convert::volume_id(&request.volume_id)?;
             let read_only = read_only || request.readonly;
-            door.engine.publish(&id, &PublishRequest { staging, target, access, read_only, exclusive })?;
+            let pod = convert::pod(&request.volume_context);
+            door.engine.publish(&id, &PublishRequest { staging, target, access, read_only, exclusive, pod })?;
             Ok(NodePublishVolumeResponse {})
         });
         work.await
@@ -158,7 +159,13 @@ impl Node for Service {
                 Capability::new(request.volume_capability.as_ref())?.fits(record.spec.content)?;
             }
             let range = convert::expansion(request.capacity_range.as_ref())?;
-            let size = door.engine.expand(&id, Some(&path), range)?;
+            let expanded = door.engine.expand(&id, Some(&path), range);
+            if let Err(error) = &expanded
+                && matches!(error.kind(), engine::Kind::SizeRefused | engine::Kind::RefusedAgain)
+            {
+                (door.refused)(&id, &error.to_string());
+            }
+            let size = expanded?;
             Ok(NodeExpandVolumeResponse { capacity_bytes: size.signed() })
         });
         work.await

@@ -64,7 +64,9 @@ fn of_kind(kind: Kind) -> Code {
         Kind::Full => Code::ResourceExhausted,
         // "Unsupported `capacity_range`": the user may take the request back. Never RESOURCE_EXHAUSTED on growing.
         Kind::SizeRefused => Code::OutOfRange,
-        // The same, of a size that is smaller. No call of CSI asks for it.
+        // The same again, from a kubelet with a pod that waits: any other code would keep it from ever starting.
+        Kind::RefusedAgain => Code::FailedPrecondition,
+        // "Unsupported", of a size that is smaller. No call of CSI asks for it.
         Kind::ShrinkRefused => Code::OutOfRange,
         // Something has to be done first; on growing the kubelet lets the pod start all the same.
         Kind::NotNow => Code::FailedPrecondition,

@@ -66,6 +66,7 @@ impl Engine {
         self.discard(found.pool, id)?;
         found.pool.ledger.forget(id);
         self.forget_absent(id);
+        self.refusals.forget(id);
         Ok(())
     }
 

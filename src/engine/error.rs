@@ -43,6 +43,8 @@ pub enum Error {
     CannotGrow(#[source] Box<Error>),
     #[error("the volume is {size}, and cannot become {asked}: volumes only grow")]
     Smaller { size: Bytes, asked: Bytes },
+    #[error("{refused}; so the volume stays at {size}, and can be used: {}", advice(refused))]
+    RefusedAgain { size: Bytes, refused: Box<Error> },
     #[error("the volume is {size}, and cannot shrink to {asked}")]
     Larger { size: Bytes, asked: Bytes },
     #[error("a volume that holds {content} cannot shrink: only one with ext4 can")]
@@ -85,6 +87,8 @@ pub enum Kind {
     Full,
     /// The volume cannot have the size that is asked for.
     SizeRefused,
+    /// The same, and that was said before it was published last: it stays as it is, and whoever waits for it goes on.
+    RefusedAgain,
     /// The volume cannot become smaller, or not by so much.
     ShrinkRefused,
     /// Something has to be done first: unmount, stage, give a capability.
@@ -108,6 +112,7 @@ impl Error {
             Self::NotServed { .. } | Self::NoFilesystem { .. } => Kind::Full,
             Self::NoVolumeHere { .. } | Self::Unfinished(_) => Kind::Unavailable,
             Self::CannotGrow(_) | Self::Smaller { .. } | Self::PastLimit { .. } => Kind::SizeRefused,
+            Self::RefusedAgain { .. } => Kind::RefusedAgain,
             Self::Larger { .. } | Self::Unshrinkable { .. } | Self::TooFull { .. } | Self::TooSmall { .. } => {
                 Kind::ShrinkRefused
             }
@@ -134,6 +139,14 @@ impl Error {
             (Kind::Full, _) => Self::CannotGrow(Box::new(self)),
             _ => self,
         }
+    }
+}
+
+/// What a user can do about a size that was refused.
+fn advice(refused: &Error) -> &'static str {
+    match refused {
+        Error::CannotGrow(_) => "lower the claim's request to what fits",
+        _ => "raise the claim's request above that",
     }
 }
 

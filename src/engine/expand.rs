@@ -3,7 +3,7 @@ use std::path::Path;
 
 use tracing::info_span;
 
-use super::{Engine, Error, Found, Result};
+use super::{Engine, Error, Found, Kind, Result};
 use crate::backend::Growth;
 use crate::model::{Bytes, VolumeId};
 use crate::store::Record;
@@ -36,8 +36,9 @@ impl fmt::Display for SizeRange {
 impl Engine {
     /// Grows a volume to `range.at_least`, online where it is mounted (`NodeExpandVolume`); returns its size.
     ///
-    /// Where `path` is given the volume must be there. Image, record and device grow before the filesystem: killed in
-    /// between, the same call or the next stage goes on.
+    /// Where `path` is given the volume must be there, and a size that was refused before the volume was published last is
+    /// [`Error::RefusedAgain`]. Image, record and device grow before the filesystem: killed in between, the same call or the
+    /// next stage goes on.
     pub fn expand(&self, id: &VolumeId, path: Option<&Path>, range: SizeRange) -> Result<Bytes> {
         let _lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
@@ -45,6 +46,23 @@ impl Engine {
             Some(path) => Some(self.backend.mounted(&found.dir, id, path)?.0),
             None => None,
         };
+        match self.grow(&mut found, path.as_deref(), range) {
+            Err(refused) if path.is_some() => Err(self.refusal(&found, range, refused)),
+            grown => grown,
+        }
+    }
+
+    /// What to say to a kubelet.
+    fn refusal(&self, found: &Found, range: SizeRange, refused: Error) -> Error {
+        match refused.kind() {
+            Kind::SizeRefused if self.refusals.refused(&found.record.id, range.at_least) => {
+                Error::RefusedAgain { size: found.record.spec.size, refused: Box::new(refused) }
+            }
+            _ => refused,
+        }
+    }
+
+    fn grow(&self, found: &mut Found, path: Option<&Path>, range: SizeRange) -> Result<Bytes> {
         let size = found.record.spec.size;
         if let Some(limit) = range.at_most.filter(|limit| *limit < size) {
             return Err(Error::PastLimit { size, limit });
@@ -53,13 +71,13 @@ impl Engine {
             return Err(Error::Smaller { size, asked: range.at_least });
         }
         if range.at_least > size {
-            self.enlarge(&mut found, range.at_least)?;
+            self.enlarge(found, range.at_least)?;
         } else if !found.record.growth_is_pending() {
             return Ok(size);
         }
         let _step = info_span!("follow").entered();
-        let growth = self.backend.follow(&found.dir, &found.record, path.as_deref())?;
-        self.grown(&mut found, growth)?;
+        let growth = self.backend.follow(&found.dir, &found.record, path)?;
+        self.grown(found, growth)?;
         Ok(found.record.spec.size)
     }
 

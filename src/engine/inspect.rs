@@ -79,6 +79,11 @@ impl Engine {
         }
     }
 
+    /// The volumes whose reservation was found broken when they were last looked at ([`Engine::tend`]). Nothing is asked.
+    pub fn broken_reservations(&self) -> Vec<VolumeId> {
+        self.served_pools().flat_map(|pool| pool.ledger.lacking()).collect()
+    }
+
     /// What was found and not understood when starting.
     pub fn set_aside(&self) -> Vec<SetAside> {
         self.set_aside.read().expect("no holder panics").clone()

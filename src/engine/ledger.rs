@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
@@ -18,6 +18,8 @@ struct Promises {
     volumes: HashMap<VolumeId, (Bytes, bool)>,
     /// Images that are about to take blocks, or have lost some, and how many they will have then.
     pending: HashMap<VolumeId, (PathBuf, Bytes)>,
+    /// Volumes whose images have lost some, and could not have them back.
+    lacking: BTreeSet<VolumeId>,
 }
 
 /// The room of a pool, at one moment.
@@ -67,6 +69,7 @@ impl Ledger {
         let mut promises = self.promises();
         promises.volumes.remove(id);
         promises.pending.remove(id);
+        promises.lacking.remove(id);
     }
 
     /// The volumes that are reserved.
@@ -86,13 +89,26 @@ impl Ledger {
     pub(super) fn set_lacking(&self, id: &VolumeId, image: PathBuf, size: Option<Bytes>) {
         let mut promises = self.promises();
         match size {
-            Some(size) => promises.pending.insert(id.clone(), (image, size)),
-            None => promises.pending.remove(id),
-        };
+            Some(size) => {
+                promises.pending.insert(id.clone(), (image, size));
+                promises.lacking.insert(id.clone());
+            }
+            None => {
+                promises.pending.remove(id);
+                promises.lacking.remove(id);
+            }
+        }
+    }
+
+    /// The volumes that lacked blocks when they were last looked at.
+    pub(super) fn lacking(&self) -> Vec<VolumeId> {
+        self.promises().lacking.iter().cloned().collect()
     }
 
     pub(super) fn clear(&self) {
-        self.promises().volumes.clear();
+        let mut promises = self.promises();
+        promises.volumes.clear();
+        promises.lacking.clear();
     }
 
     pub(super) fn room(&self, files: &dyn Files, config: &PoolConfig, dir: &PoolDir) -> Result<Room, host::Error> {

@@ -75,12 +75,7 @@ impl View<'_> {
 
 impl Engine {
     /// Every volume with a filesystem that is mounted on this machine, whoever mounted it, and where: what can be measured
-    /// by [`Engine::read`].
-    pub fn mounted(&self) -> Result<Vec<(VolumeId, Place)>> {
-        Ok(self.expected()?.into_iter().filter_map(|(id, place)| Some((id, place?))).collect())
-    }
-
-    /// The same, and those that are not mounted where they are wanted: with no place.
+    /// by [`Engine::read`]. With no place those that are not mounted where they are wanted.
     pub fn expected(&self) -> Result<Vec<(VolumeId, Option<Place>)>> {
         let located = self.view()?.located()?.into_iter();
         let with_fs = located.filter(|located| located.record.spec.content != Content::Block);
@@ -118,19 +113,12 @@ impl Engine {
     }
 
     /// How full what is mounted at a place is: a handful of system calls, and no record is read. The size is the device's,
-    /// so that a growth is seen at once.
+    /// so that a growth is seen at once. `seen` is for whoever reads again: the mount that was found to be on that device
+    /// needs no looking up.
     ///
     /// # Errors
     /// Where that device is not what is mounted there: under a mount that went lies the host's disk.
-    pub fn read(&self, place: &Place) -> Result<Reading> {
-        self.read_again(place, &mut None)
-    }
-
-    /// The same of what was read before: the mount that was found to be on that device needs no looking up.
-    ///
-    /// # Errors
-    /// As those of [`Engine::read`].
-    pub fn read_again(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Reading> {
+    pub fn read(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Reading> {
         let mount = self.confirm(place, seen)?;
         let usage = self.machine.mounts.usage(&place.path)?;
         let size = self.machine.loops.size(place.device)?;

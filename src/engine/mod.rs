@@ -15,9 +15,11 @@ mod located;
 mod locks;
 mod mount;
 mod opening;
+mod pods;
 mod pool;
 mod publish;
 mod recover;
+mod refusals;
 mod remount;
 mod shrink;
 mod view;
@@ -45,6 +47,7 @@ use crate::model::{PoolName, VolumeId};
 use crate::store::{self, Phase, Record, VolumeDir};
 use locks::VolumeLocks;
 use pool::Pool;
+use refusals::Refusals;
 
 /// The engine over one machine's pools.
 pub struct Engine {
@@ -52,6 +55,7 @@ pub struct Engine {
     backend: LoopImages,
     pools: Vec<Pool>,
     locks: VolumeLocks,
+    refusals: Refusals,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
     /// Whether mounts are written down, and come back after a restart.
@@ -75,6 +79,7 @@ impl Engine {
             machine,
             pools: pools.into_iter().map(Pool::new).collect(),
             locks: VolumeLocks::default(),
+            refusals: Refusals::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
             keeps_mounts: false,

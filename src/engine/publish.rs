@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Engine, Error, Found, Result};
 use crate::backend::Staging;
-use crate::model::{Bytes, Content, FsKind, MountOptions, Usage, VolumeId};
+use crate::model::{Bytes, Content, FsKind, MountOptions, PodRef, Usage, VolumeId};
 
 /// What a caller takes a volume for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,8 @@ pub struct PublishRequest {
     pub read_only: bool,
     /// At no second target (`SINGLE_NODE_SINGLE_WRITER`).
     pub exclusive: bool,
+    /// The pod, where the caller says which.
+    pub pod: Option<PodRef>,
 }
 
 impl Engine {
@@ -46,6 +48,7 @@ impl Engine {
         let mut found = self.existing(id)?;
         found.must_be(request.access)?;
         let growth = self.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
+        self.refusals.forget(id);
         self.grown(&mut found, growth)
     }
 
@@ -53,7 +56,9 @@ impl Engine {
     pub fn unstage(&self, id: &VolumeId, staging: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, staging)?;
-        Ok(self.backend.unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?)
+        self.backend.unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?;
+        self.refusals.forget(id);
+        Ok(())
     }
 
     /// Shows a staged volume at a target path (`NodePublishVolume`).
@@ -70,14 +75,21 @@ impl Engine {
                 return Err(Error::InUse { id: id.clone(), places });
             }
         }
-        Ok(self.backend.publish(&found.dir, &found.record, staging, &request.target, request.read_only)?)
+        self.backend.publish(&found.dir, &found.record, staging, &request.target, request.read_only)?;
+        self.refusals.published(id);
+        self.note_pod(&found, &request.target, request.pod.as_ref());
+        Ok(())
     }
 
     /// Takes a volume off a target path, and the path away (`NodeUnpublishVolume`).
     pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
-        self.leaving(id, target)?;
-        Ok(self.backend.unpublish(id, target)?)
+        let found = self.leaving(id, target)?;
+        self.backend.unpublish(id, target)?;
+        if let Some(found) = found {
+            self.note_pod(&found, target, None);
+        }
+        Ok(())
     }
 
     /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).

@@ -36,6 +36,9 @@ pub trait Files: Send + Sync {
     /// A crash leaves the old content or the new, and perhaps `FILE.new`, which the next write replaces.
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()>;
 
+    /// The same of a file that nobody misses: nothing is synced, so that a power cut may leave it old, empty, or away.
+    fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()>;
+
     /// The names in a directory, sorted. `ENOENT` where there is none.
     fn list(&self, dir: &Path) -> Result<Vec<String>>;
 

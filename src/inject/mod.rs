@@ -64,6 +64,10 @@ pub fn inject(text: &str, task: &Task) -> Result<Outcome, Error> {
     let stream = Stream::read(text).map_err(|error| Error::unreadable(text, error))?;
     let (mut wanted, mut notes) = (Vec::new(), Vec::new());
     for (number, before) in stream.values().enumerate() {
+        if !matches!(before, Value::Map(_)) && !before.is_null() {
+            let reason = "an object of Kubernetes has to be here: apiVersion, kind, metadata".to_owned();
+            return Err(Error::Unfit { document: number + 1, place: stream.place(number, &[]), reason });
+        }
         let mut after = before.clone();
         object(&mut after, &mut Vec::new(), task, &mut notes).map_err(|fault| {
             let keys: Vec<_> = fault.keys.iter().map(String::as_str).collect();
@@ -94,11 +98,13 @@ fn object(value: &mut Value, keys: &mut Vec<String>, task: &Task, notes: &mut Ve
     }
     let Some(workload) = Workload::of(value) else { return Ok(()) };
     let name = workload.name();
-    let below = |fault: Fault| fault.below(keys.iter().map(String::as_str).chain(workload.pod().iter().copied()), &name);
+    let below =
+        |fault: Fault| fault.below(keys.iter().map(String::as_str).chain(workload.pod().iter().copied()), &name);
     let templates = workload.templates(value);
     let pod = workload.pod().iter().try_fold(&mut *value, |value, key| value.get_mut(key));
     let pod = pod.ok_or_else(|| below(Fault::new([], "there is no pod's template")))?;
-    let said = Pod::new(pod, &templates).and_then(|mut pod| if task.remove { pod.remove() } else { pod.add(&task.image) });
+    let said =
+        Pod::new(pod, &templates).and_then(|mut pod| if task.remove { pod.remove() } else { pod.add(&task.image) });
     let note = |(weight, text)| Note { workload: name.clone(), text, weight };
     notes.extend(said.map_err(below)?.into_iter().map(note));
     Ok(())

@@ -137,7 +137,8 @@ impl<'v> Pod<'v> {
             let ports = container.get("ports").map(Value::items).unwrap_or_default();
             let taken = |port: &&u16| ports.iter().any(|it| it.get("containerPort") == Some(&Value::bare(**port)));
             let name = container.name().unwrap_or("?");
-            let said = |port| format!("the container {name} listens at {port}, where the quota API does: one of them fails");
+            let said =
+                |port| format!("the container {name} listens at {port}, where the quota API does: one of them fails");
             warnings.extend(sidecar::PORTS.iter().filter(taken).map(said));
         }
         warnings
@@ -173,9 +174,11 @@ fn mount_token(container: &mut Value) -> Result<()> {
         mounts[at] = mount;
         return Ok(());
     }
-    let is_there = |mount: &Value| mount.text_at(&["mountPath"]).is_some_and(|path| path.trim_end_matches('/') == sidecar::STATE);
+    let is_there =
+        |mount: &Value| mount.text_at(&["mountPath"]).is_some_and(|path| path.trim_end_matches('/') == sidecar::STATE);
     if let Some(at) = mounts.iter().position(is_there) {
-        let reason = format!("{} is where the token of the quota API will be: mount this somewhere else", sidecar::STATE);
+        let reason =
+            format!("{} is where the token of the quota API will be: mount this somewhere else", sidecar::STATE);
         return Err(Fault::new(["volumeMounts", &at.to_string()], reason));
     }
     mounts.push(mount);

@@ -17,9 +17,8 @@ const USER: u32 = 65532;
 /// The container, native since Kubernetes 1.29: there before the application is, and gone after it. It passes the Pod
 /// Security Standard *restricted*.
 pub(super) fn container(image: &str, claimed: &[Claimed]) -> Value {
-    let volume = |Claimed { volume, claim }: &Claimed| {
-        Value::text(format!("--volume={volume}=/volumes/{volume},pvc={claim}"))
-    };
+    let volume =
+        |Claimed { volume, claim }: &Claimed| Value::text(format!("--volume={volume}=/volumes/{volume},pvc={claim}"));
     let args = std::iter::once(Value::text(CONTAINER)).chain(claimed.iter().map(volume)).collect();
     let ports = Value::map([("name", Value::text("ullage-metrics")), ("containerPort", Value::bare(METRICS))]);
     Value::map([
@@ -29,8 +28,9 @@ pub(super) fn container(image: &str, claimed: &[Claimed]) -> Value {
         ("args", Value::List(args)),
         ("env", environment()),
         ("ports", Value::List(vec![ports])),
-        ("startupProbe", probe(1, 60)),
-        ("readinessProbe", probe(5, 3)),
+        // What hangs must not keep the application from starting, so this asks for no volume.
+        ("startupProbe", probe("/healthz", 1, 60)),
+        ("readinessProbe", probe("/readyz", 5, 3)),
         ("resources", resources()),
         ("securityContext", security()),
         ("volumeMounts", mounts(claimed)),
@@ -54,14 +54,13 @@ fn environment() -> Value {
         let source = Value::map([("fieldRef", Value::map([("fieldPath", Value::text(path))]))]);
         Value::map([("name", Value::text(name)), ("valueFrom", source)])
     };
-    let fields =
-        [("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("POD_UID", "metadata.uid")];
+    let fields = [("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("POD_UID", "metadata.uid")];
     Value::List(fields.map(|(name, path)| field(name, path)).to_vec())
 }
 
-fn probe(period: u32, failures: u32) -> Value {
+fn probe(path: &str, period: u32, failures: u32) -> Value {
     Value::map([
-        ("httpGet", Value::map([("path", Value::text("/readyz")), ("port", Value::bare(METRICS))])),
+        ("httpGet", Value::map([("path", Value::text(path)), ("port", Value::bare(METRICS))])),
         ("periodSeconds", Value::bare(period)),
         ("failureThreshold", Value::bare(failures)),
     ])

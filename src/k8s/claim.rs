@@ -9,6 +9,8 @@ use crate::model::Bytes;
 pub struct Claim {
     /// Its name.
     pub name: String,
+    /// Its uid.
+    pub uid: String,
     /// What it asks for (`spec.resources.requests.storage`).
     pub request: Bytes,
     /// What its volume has (`status.capacity`); nothing before it is bound.
@@ -57,6 +59,7 @@ impl Claim {
         let storage = |amounts: &std::collections::BTreeMap<String, Quantity>| amounts.get(STORAGE).and_then(bytes);
         Self {
             name: found.metadata.name.clone().unwrap_or_default(),
+            uid: found.metadata.uid.clone().unwrap_or_default(),
             request: requests.and_then(storage).unwrap_or_default(),
             capacity: status.capacity.as_ref().and_then(storage).unwrap_or_default(),
             version: found.metadata.resource_version.clone(),
@@ -139,8 +142,9 @@ fn progress(status: &PersistentVolumeClaimStatus) -> Option<String> {
 impl Claim {
     /// One of which nothing else is known.
     pub(crate) fn bare(name: &str, request: Bytes, capacity: Bytes) -> Self {
-        let (name, version, allocated, progress) = (name.to_owned(), None, None, None);
-        Self { name, request, capacity, version, allocated, troubles: Vec::new(), progress }
+        let (name, uid, version) = (name.to_owned(), format!("uid-of-{name}"), None);
+        let (allocated, progress) = (None, None);
+        Self { name, uid, request, capacity, version, allocated, troubles: Vec::new(), progress }
     }
 }
 

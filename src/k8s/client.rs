@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::events::v1::Event;
 use kube::{Api, Client, Config};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -39,6 +40,14 @@ impl Cluster {
     /// [`Error::Nowhere`] outside a cluster, or without a service account: the next call tries again.
     pub(super) async fn claims(&self) -> Result<Api<PersistentVolumeClaim>> {
         Ok(Api::default_namespaced(self.client().await?))
+    }
+
+    /// The events of a namespace.
+    ///
+    /// # Errors
+    /// As those of [`Cluster::claims`].
+    pub(super) async fn events(&self, namespace: &str) -> Result<Api<Event>> {
+        Ok(Api::namespaced(self.client().await?, namespace))
     }
 
     /// The client, made on its first use.

@@ -1,14 +1,17 @@
-//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one; and, for
-//! whoever installs, upgrades and uninstalls, which volumes there are, and to take away what cannot be changed.
+//! What is asked of a Kubernetes API server: to read a claim, to grow it and see that through, to make a new one; to post
+//! events; and, for whoever installs, upgrades and uninstalls, which volumes there are, and to take away what cannot be
+//! changed.
 //!
 //! `kube` and `k8s-openapi` live here only. The client is made on its first use: a process that never grows anything
 //! pays for no TLS. A service account needs `get` and `patch` on the claims that it names, and `create` for new ones:
-//! waiting is done by asking again, because `watch` would be one more right for a wait of seconds.
+//! waiting is done by asking again, because `watch` would be one more right for a wait of seconds. Events need `create` and
+//! `patch`.
 
 mod claim;
 mod classes;
 mod client;
 mod error;
+pub mod events;
 #[cfg(test)]
 mod mock;
 mod pvc;

@@ -45,6 +45,12 @@ impl Reading {
         self.size.saturating_sub(self.available)
     }
 
+    /// Its inodes, where there are so few that they may be why a volume with room is full.
+    pub fn scarce_inodes(&self) -> Option<Inodes> {
+        let Inodes { total, free, .. } = self.inodes;
+        (total > 0 && free < total.div_ceil(20).max(64)).then_some(self.inodes)
+    }
+
     /// The used share in percent, with two decimals; 0 of a volume that has no size.
     pub fn percentage(&self) -> f64 {
         let (used, size) = (u128::from(self.used().get()), u128::from(self.size.get()));

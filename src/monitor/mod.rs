@@ -6,6 +6,7 @@
 
 mod course;
 mod crew;
+mod follow;
 mod growth;
 mod limits;
 mod mount_changes;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 
 use self::course::Rules;
+pub use self::follow::{Follower, Targets};
 pub use self::limits::{InvalidLimits, Limits, Share};
 pub use self::mount_changes::MountChanges;
 pub use self::numbers::{BOUNDS, Durations, Numbers, VolumeNumbers};
@@ -110,17 +112,6 @@ impl Monitor {
         unwanted.iter().for_each(|id| self.0.take(&mut watched, id));
         targets.into_iter().for_each(|target| self.0.put(&mut watched, target));
         self.0.is_told.store(true, Ordering::Release);
-    }
-
-    /// Watches this volume too.
-    pub fn add(&self, target: Target) {
-        self.0.put(&mut self.0.write(), target);
-        self.0.is_told.store(true, Ordering::Release);
-    }
-
-    /// Watches this volume no more.
-    pub fn remove(&self, id: &VolumeId) {
-        self.0.take(&mut self.0.write(), id);
     }
 
     /// All volumes as they are known, by id.

@@ -19,6 +19,20 @@ struct Fake {
     released: Condvar,
 }
 
+/// One volume at a time.
+impl Monitor {
+    /// Watches this volume too.
+    pub(crate) fn add(&self, target: Target) {
+        self.0.put(&mut self.0.write(), target);
+        self.0.is_told.store(true, Ordering::Release);
+    }
+
+    /// Watches this volume no more.
+    pub(crate) fn remove(&self, id: &VolumeId) {
+        self.0.take(&mut self.0.write(), id);
+    }
+}
+
 impl Gauge for Fake {
     fn read(&self) -> Result<Reading, String> {
         self.looks.fetch_add(1, Ordering::SeqCst);

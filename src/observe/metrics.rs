@@ -15,9 +15,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::quota::QuotaNow;
-pub use super::quota::{Distribution, QuotaSnapshot, QuotaSource, RequestSample, WatchedSample};
+pub use super::quota::{QuotaSnapshot, QuotaSource, RequestSample};
 use super::samples::{POOL_GAUGES, VOLUME_GAUGES};
 pub use super::samples::{PoolSample, Snapshot, Source, VolumeSample};
+use super::watched::WatchedNow;
+pub use super::watched::{Distribution, WatchSnapshot, WatchSource, WatchedSample};
 
 /// Every number that the process shows.
 #[derive(Debug)]
@@ -57,6 +59,12 @@ impl Metrics {
     /// The same, and those of the quota API.
     pub fn with_quota(mut self, source: QuotaSource) -> Self {
         self.registry.register_collector(Box::new(QuotaNow(source)));
+        self
+    }
+
+    /// The same, and those of what is watched where there is no quota API.
+    pub fn with_watch(mut self, source: WatchSource) -> Self {
+        self.registry.register_collector(Box::new(WatchedNow(source)));
         self
     }
 

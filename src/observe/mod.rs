@@ -11,3 +11,4 @@ pub mod metrics;
 mod quota;
 mod samples;
 pub mod trace;
+mod watched;

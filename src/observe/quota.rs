@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::model::VolumeId;
+use super::watched::{self, Distribution, WatchSnapshot, each, one};
 
 /// The quota API at one moment.
 #[derive(Clone, PartialEq, Default, Debug)]
@@ -25,44 +23,10 @@ pub struct QuotaSnapshot {
     pub closes: Vec<(u16, u64)>,
     /// From the look that saw a volume become full to the alert's frame on a socket.
     pub delays: Distribution,
-    /// How long it took to measure.
-    pub looks: Distribution,
     /// The volumes that are watched.
-    pub volumes: Vec<WatchedSample>,
+    pub watch: WatchSnapshot,
     /// Requests, by what was answered.
     pub requests: Vec<RequestSample>,
-}
-
-/// Durations, sorted by length.
-#[derive(Clone, PartialEq, Default, Debug)]
-pub struct Distribution {
-    /// Upper bounds in seconds, rising.
-    pub bounds: &'static [f64],
-    /// How many are at most as long as each bound and longer than the one before; one more: longer than all.
-    pub counts: Vec<u64>,
-    /// All together.
-    pub sum: Duration,
-}
-
-/// One volume that is watched.
-#[derive(Clone, PartialEq, Debug)]
-pub struct WatchedSample {
-    /// Which.
-    pub volume: VolumeId,
-    /// How often it rose to a warning.
-    pub warnings: u64,
-    /// How often it became full.
-    pub fulls: u64,
-    /// How often it was measured.
-    pub looks: u64,
-    /// How long ago that was last; not known before the first time.
-    pub age: Option<Duration>,
-    /// How long that took.
-    pub took: Option<Duration>,
-    /// Whether it is not there as it should be.
-    pub is_lost: bool,
-    /// Whether it does not answer.
-    pub is_hung: bool,
 }
 
 /// Requests that were answered alike.
@@ -84,15 +48,9 @@ pub type QuotaSource = Arc<dyn Fn() -> QuotaSnapshot + Send + Sync>;
 /// Asks the source at each scrape.
 pub(super) struct QuotaNow(pub(super) QuotaSource);
 
-/// A name, and what it is.
-type Name = (&'static str, &'static str);
-
-/// How a number of a volume is had.
-type Value<T> = fn(&WatchedSample) -> T;
-
 impl Collector for QuotaNow {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let QuotaSnapshot { clients, frames, malformed, closes, delays, looks, volumes, requests } = (self.0)();
+        let QuotaSnapshot { clients, frames, malformed, closes, delays, watch, requests } = (self.0)();
         let to = &mut encoder;
         one(to, ("ullage_alert_clients", "Open WebSockets"), &ConstGauge::new(clients))?;
         one(to, ("ullage_alert_frames", "Frames sent on WebSockets"), &ConstCounter::new(frames))?;
@@ -105,75 +63,12 @@ impl Collector for QuotaNow {
             ("ullage_alert_delay_seconds", "From the look that saw a volume full to the alert on a socket"),
             &delays,
         )?;
-        one(to, ("ullage_sample_seconds", "How long it took to measure a volume"), &looks)?;
         let requests = requests.into_iter().map(|RequestSample { method, route, status, count }| {
             let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
             (labels, ConstCounter::new(count))
         });
         each(to, ("ullage_http_requests", "Requests to the quota API, by route and status"), requests)?;
-        watched(to, &volumes)
-    }
-}
-
-fn watched(to: &mut DescriptorEncoder<'_>, volumes: &[WatchedSample]) -> fmt::Result {
-    let alerts = volumes.iter().flat_map(|volume| {
-        [("warning", volume.warnings), ("full", volume.fulls)]
-            .map(|(level, count)| ([("volume", volume.volume.as_str()), ("level", level)], ConstCounter::new(count)))
-    });
-    each(to, ("ullage_alerts", "How often a volume rose to a level since it is watched"), alerts)?;
-    let looks = volumes.iter().map(|volume| (label(volume), ConstCounter::new(volume.looks)));
-    each(to, ("ullage_samples", "How often a volume was measured"), looks)?;
-    let seconds: [(Name, Value<Option<Duration>>); 2] = [
-        (("ullage_sample_age_seconds", "How long ago a volume was measured last"), |volume| volume.age),
-        (("ullage_sample_last_seconds", "How long that took"), |volume| volume.took),
-    ];
-    for (name, value) in seconds {
-        let known = volumes.iter().filter_map(|volume| Some((volume, value(volume)?)));
-        each(to, name, known.map(|(volume, value)| (label(volume), ConstGauge::new(value.as_secs_f64()))))?;
-    }
-    let states: [(Name, Value<bool>); 2] = [
-        (("ullage_volume_lost", "Whether a volume is not there as it should be"), |volume| volume.is_lost),
-        (("ullage_volume_hung", "Whether a volume does not say how full it is"), |volume| volume.is_hung),
-    ];
-    for (name, value) in states {
-        each(to, name, volumes.iter().map(|volume| (label(volume), ConstGauge::new(u64::from(value(volume))))))?;
-    }
-    Ok(())
-}
-
-fn label(volume: &WatchedSample) -> [(&'static str, &str); 1] {
-    [("volume", volume.volume.as_str())]
-}
-
-fn one(to: &mut DescriptorEncoder<'_>, (name, help): Name, metric: &impl EncodeMetric) -> fmt::Result {
-    metric.encode(to.encode_descriptor(name, help, None, metric.metric_type())?)
-}
-
-/// One family; without a member there is nothing to say of it.
-fn each<L: EncodeLabelSet, M: EncodeMetric>(
-    to: &mut DescriptorEncoder<'_>,
-    (name, help): Name,
-    members: impl Iterator<Item = (L, M)>,
-) -> fmt::Result {
-    let mut members = members.peekable();
-    let Some((_, first)) = members.peek() else { return Ok(()) };
-    let mut family = to.encode_descriptor(name, help, None, first.metric_type())?;
-    for (labels, metric) in members {
-        metric.encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-impl EncodeMetric for Distribution {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(self.counts.iter().copied().chain(std::iter::repeat(0))).collect();
-        let count = self.counts.iter().sum();
-        encoder.encode_histogram::<[(&str, &str); 0]>(self.sum.as_secs_f64(), count, &buckets, None)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+        watched::encode(to, &watch)
     }
 }
 
@@ -185,13 +80,17 @@ impl fmt::Debug for QuotaNow {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::observe::metrics::{Metrics, Snapshot};
+    use std::time::Duration;
 
-    fn snapshot() -> QuotaSnapshot {
+    use super::*;
+    use crate::model::{Level, VolumeId};
+    use crate::observe::metrics::{Metrics, Snapshot, WatchedSample};
+
+    fn watch() -> WatchSnapshot {
         let ms = Duration::from_millis;
-        let watched = |name: &str, age| WatchedSample {
+        let watched = |name: &str, age: Option<Duration>| WatchedSample {
             volume: VolumeId::from_name(name),
+            level: if age.is_some() { Level::Full } else { Level::Ok },
             warnings: 3,
             fulls: 2,
             looks: 10,
@@ -200,14 +99,18 @@ mod tests {
             is_lost: age.is_none(),
             is_hung: false,
         };
+        let volumes = vec![watched("a", Some(ms(1500))), watched("b", None)];
+        WatchSnapshot { looks: Distribution::default(), volumes }
+    }
+
+    fn snapshot() -> QuotaSnapshot {
         QuotaSnapshot {
             clients: 2,
             frames: 7,
             malformed: 1,
             closes: vec![(1001, 4), (4401, 0)],
-            delays: Distribution { bounds: &[0.01, 0.1], counts: vec![5, 1, 2], sum: ms(2500) },
-            looks: Distribution::default(),
-            volumes: vec![watched("a", Some(ms(1500))), watched("b", None)],
+            delays: Distribution { bounds: &[0.01, 0.1], counts: vec![5, 1, 2], sum: Duration::from_millis(2500) },
+            watch: watch(),
             requests: vec![RequestSample { method: "GET", route: "/volumes/{id}".into(), status: 404, count: 9 }],
         }
     }
@@ -230,6 +133,8 @@ mod tests {
             "ullage_alert_delay_seconds_bucket{le=\"0.01\"} 5",
             "ullage_alert_delay_seconds_bucket{le=\"0.1\"} 6",
             "ullage_alert_delay_seconds_bucket{le=\"+Inf\"} 8",
+            "ullage_volume_level{volume=\"a\"} 2",
+            "ullage_volume_level{volume=\"b\"} 0",
             "ullage_sample_seconds_bucket{le=\"+Inf\"} 0",
             "ullage_alerts_total{volume=\"a\",level=\"warning\"} 3",
             "ullage_alerts_total{volume=\"b\",level=\"full\"} 2",
@@ -244,5 +149,10 @@ mod tests {
             assert!(lines.contains(&line), "{line}\nis not in\n{text}");
         }
         assert!(!text.contains("ullage_sample_age_seconds{volume=\"b\""), "{text}");
+    }
+    #[test]
+    fn a_driver_shows_what_it_watches_and_no_sockets() {
+        let text = Metrics::new(Arc::new(Snapshot::default)).with_watch(Arc::new(watch)).text().unwrap();
+        assert!(text.contains("ullage_volume_level{volume=\"a\"} 2") && !text.contains("clients"), "{text}");
     }
 }

@@ -65,6 +65,11 @@ impl VolumeDir {
         self.0.join("image")
     }
 
+    /// The note of the pods that it is shown to.
+    pub fn pods(&self) -> PathBuf {
+        self.0.join("pods.yaml")
+    }
+
     /// What a shrink has overwritten in the image, until it is finished.
     pub fn undo(&self) -> PathBuf {
         self.0.join("shrink.undo")

@@ -5,6 +5,7 @@
 //! POOL/pool.yaml               the marker: the mark that this is our pool, and not the bare directory of a lost mount
 //! POOL/volumes/ID/volume.yaml  the record
 //! POOL/volumes/ID/image        the backing file
+//! POOL/volumes/ID/pods.yaml    a note of the pods that it is shown to
 //! POOL/volumes/ID/shrink.undo  what a shrink that is under way has overwritten
 //! POOL/trash/                  what is being deleted: renamed here first, reclaimed behind
 //! ```
@@ -13,10 +14,12 @@
 
 mod layout;
 mod marker;
+mod pods;
 mod record;
 
 pub use layout::{PoolDir, VolumeDir};
 pub use marker::Marker;
+pub use pods::Pods;
 pub use record::{Phase, Record, WantedMount};
 
 use std::path::{Path, PathBuf};
@@ -65,7 +68,11 @@ fn load<T: DeserializeOwned>(files: &dyn Files, file: &Path) -> Result<Option<T>
 }
 
 fn save<T: Serialize>(files: &dyn Files, file: &Path, value: &T) -> Result<(), Error> {
-    let text = yaml::print(value)
-        .map_err(|error| Error::Unreadable { file: file.to_owned(), reason: format!("cannot be written: {error}") })?;
-    Ok(files.write_whole(file, text.as_bytes())?)
+    Ok(files.write_whole(file, &print(file, value)?)?)
+}
+
+fn print<T: Serialize>(file: &Path, value: &T) -> Result<Vec<u8>, Error> {
+    let unprintable =
+        |error| Error::Unreadable { file: file.to_owned(), reason: format!("cannot be written: {error}") };
+    yaml::print(value).map(String::into_bytes).map_err(unprintable)
 }

@@ -86,7 +86,11 @@ impl<'a> Pen<'a> {
             (Kind::Map { entries, .. }, Value::Map(wanted)) => self.map(old, entries, wanted)?,
             _ => return Err(old),
         };
-        if old.is_flow() { self.weave_flow(old.start, &slots) } else { self.weave_block(&slots, head).ok_or(old)? }
+        if old.is_flow() {
+            self.weave_flow(old.start, &slots)
+        } else {
+            self.weave_block(&slots, head).ok_or(old)?
+        }
         Ok(())
     }
 
@@ -97,7 +101,11 @@ impl<'a> Pen<'a> {
         wanted: &'v [Value],
     ) -> Change<'n, Vec<Slot<'v>>> {
         let values: Vec<_> = items.iter().map(|item| item.value()).collect();
-        let is_same = |old: &Value, want: &Value| old == want || want.name().is_some() && old.name() == want.name();
+        // What has no names is in its place.
+        let is_fixed = values.len() == wanted.len()
+            && values.iter().zip(wanted).all(|(old, want)| old.name().is_none() && old.is_like(want));
+        let is_same =
+            |old: &Value, want: &Value| is_fixed || old == want || want.name().is_some() && old.name() == want.name();
         let (mut slots, mut next) = (Vec::new(), 0);
         for want in wanted {
             let Some(skipped) = values[next..].iter().position(|old| is_same(old, want)) else {
@@ -114,8 +122,14 @@ impl<'a> Pen<'a> {
         Ok(slots)
     }
 
-    fn map<'n, 'v>(&mut self, old: &'n Node, entries: &'n [Entry], wanted: &'v [(String, Value)]) -> Change<'n, Vec<Slot<'v>>> {
-        let (before, want_of) = (old.value(), |key: &str| wanted.iter().find(|(name, _)| name == key).map(|(_, value)| value));
+    fn map<'n, 'v>(
+        &mut self,
+        old: &'n Node,
+        entries: &'n [Entry],
+        wanted: &'v [(String, Value)],
+    ) -> Change<'n, Vec<Slot<'v>>> {
+        let (before, want_of) =
+            (old.value(), |key: &str| wanted.iter().find(|(name, _)| name == key).map(|(_, value)| value));
         // Behind how many of the old entries each new one comes: behind the one that is wanted before it.
         let (mut new, mut behind) = (Vec::new(), 0);
         for (key, value) in wanted {

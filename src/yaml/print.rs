@@ -106,7 +106,10 @@ mod tests {
         ]);
         let flat = "- name: a\n  args:\n  - --volume=a=/a,pvc=$(POD_NAME)\n  - \"8070\"\n  \"on\":\n    port: 9870\n    none: {}";
         assert_eq!(item(&value, 0).join("\n"), flat);
-        assert_eq!(entry("args", &value.items_of("args"), 2), ["args:", "  - --volume=a=/a,pvc=$(POD_NAME)", "  - \"8070\""]);
+        assert_eq!(
+            entry("args", &value.items_of("args"), 2),
+            ["args:", "  - --volume=a=/a,pvc=$(POD_NAME)", "  - \"8070\""]
+        );
         let json: serde_json::Value = serde_json::from_str(&flow(&value)).unwrap();
         assert_eq!(json["on"]["port"], 9870);
         assert_eq!(quoted("a\"\\\n"), r#""a\"\\\u000a""#);

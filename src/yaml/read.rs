@@ -33,7 +33,8 @@ const HEAVIEST: usize = 1_000_000;
 
 const TOO_DEEP: &str = "more than 100 things stand within each other here";
 const TOO_HEAVY: &str = "aliases make more than a million things of this";
-const NO_KEY: &str = "a key has to be a text here; if '{{ … }}' is a template, render it first, as with 'helm template'";
+const NO_KEY: &str =
+    "a key has to be a text here; if '{{ … }}' is a template, render it first, as with 'helm template'";
 const TEMPLATE: &str = "; if '{{ … }}' is a template, render it first, as with 'helm template'";
 
 impl<'a> Reader<'a> {
@@ -66,7 +67,10 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, _) => {
                 let is_plain = style == ScalarStyle::Plain;
                 let end = self.end_of_scalar(start, end, style, text.is_empty());
-                self.put(Node { start, end, kind: Kind::Scalar { text: text.into_owned(), is_plain }, weight: 1 }, anchor)?;
+                self.put(
+                    Node { start, end, kind: Kind::Scalar { text: text.into_owned(), is_plain }, weight: 1 },
+                    anchor,
+                )?;
             }
             Event::SequenceStart(anchor, _) => self.begin(start, end, anchor, false)?,
             Event::MappingStart(anchor, _) => self.begin(start, end, anchor, true)?,
@@ -139,7 +143,8 @@ impl<'a> Reader<'a> {
             ScalarStyle::Plain => start + shown.trim_end().len(),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => start + end_of_quoted(shown),
             ScalarStyle::Literal | ScalarStyle::Folded => {
-                let lines = shown.rfind('\n').filter(|at| shown[*at..].trim().is_empty()).map_or(shown, |at| &shown[..at]);
+                let lines =
+                    shown.rfind('\n').filter(|at| shown[*at..].trim().is_empty()).map_or(shown, |at| &shown[..at]);
                 start + lines.strip_suffix('\r').unwrap_or(lines).len()
             }
         }
@@ -166,7 +171,8 @@ fn end_of_quoted(shown: &str) -> usize {
     let Some((open, quote)) = shown.char_indices().find(|(_, c)| matches!(c, '"' | '\'')) else { return shown.len() };
     let mut rest = shown[open + 1..].char_indices().peekable();
     while let Some((at, c)) = rest.next() {
-        let is_skipped = quote == '"' && c == '\\' || quote == '\'' && c == '\'' && rest.peek().is_some_and(|n| n.1 == '\'');
+        let is_skipped =
+            quote == '"' && c == '\\' || quote == '\'' && c == '\'' && rest.peek().is_some_and(|n| n.1 == '\'');
         if is_skipped {
             rest.next();
         } else if c == quote {

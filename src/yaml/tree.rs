@@ -91,7 +91,8 @@ impl Node {
     pub(super) fn twice(&self) -> Option<&Self> {
         match &self.kind {
             Kind::Map { entries, .. } => {
-                let again = |(at, entry): (usize, &Entry)| entries[..at].iter().any(|e| e.key.text() == entry.key.text());
+                let again =
+                    |(at, entry): (usize, &Entry)| entries[..at].iter().any(|e| e.key.text() == entry.key.text());
                 let twice = entries.iter().enumerate().find(|entry| again(*entry)).map(|(_, entry)| &*entry.key);
                 twice.or_else(|| entries.iter().find_map(|entry| entry.value.twice()))
             }

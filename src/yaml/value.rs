@@ -12,9 +12,8 @@ pub enum Value {
 }
 
 /// Unquoted, these are truths or nothing, to readers of YAML 1.1 or 1.2.
-const WORDS: [&str; 17] = [
-    "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", "-.inf", "+.inf", ".nan", "=", "<<",
-];
+const WORDS: [&str; 17] =
+    ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", "-.inf", "+.inf", ".nan", "=", "<<"];
 
 /// Whether a text would be something else without quotes: one of the words, a number, a time.
 pub(super) fn is_bare(text: &str) -> bool {
@@ -127,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_needs_quotes_to_be_a_text() {
-        for text in ["", "~", "Null", "true", "No", "on", "8070", "-1", "0x1F", "1e3", "1_000", "2001-01-01", ".5", "1:20"] {
+        for text in
+            ["", "~", "Null", "true", "No", "on", "8070", "-1", "0x1F", "1e3", "1_000", "2001-01-01", ".5", "1:20"]
+        {
             assert!(is_bare(text), "{text}");
         }
         for text in ["5m", "16Mi", "1.36-alpine", "quota-api", "-", "--volume=data", "10.0.0.0/8", "nope", "v1"] {
@@ -141,6 +142,9 @@ mod tests {
         assert_eq!(one, Value::map([("b", Value::text("x")), ("a", Value::bare(1))]));
         assert_ne!(one, Value::map([("a", Value::bare(1))]));
         assert_ne!(Value::text("1"), Value::bare(1));
-        assert_ne!(Value::List(vec![Value::bare(1), Value::bare(2)]), Value::List(vec![Value::bare(2), Value::bare(1)]));
+        assert_ne!(
+            Value::List(vec![Value::bare(1), Value::bare(2)]),
+            Value::List(vec![Value::bare(2), Value::bare(1)])
+        );
     }
 }

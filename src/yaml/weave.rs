@@ -77,9 +77,17 @@ impl Pen<'_> {
         }
     }
 
-    /// The dash of a block's item.
+    /// The dash of a block's item, before its anchor and its tag.
     pub(super) fn dash(&self, item: usize) -> Option<usize> {
-        self.text[..item].trim_end().strip_suffix('-').map(str::len)
+        let mut before = self.text[..item].trim_end();
+        loop {
+            let word = before.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
+            match before.as_bytes().get(word)? {
+                b'-' if before.len() == word + 1 => return Some(word),
+                b'&' | b'!' => before = before[..word].trim_end(),
+                _ => return None,
+            }
+        }
     }
 
     /// How many bytes stand before it on its line.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::cluster::{project, so, try_run, wait_for};
 use crate::place::Place;
-use crate::shapes::{Claim, Pod};
+use crate::shapes::{Claim, Pod, app_image};
 
 /// What lets a pod grow its own claim, and no other.
 fn may_grow(claim: &str) -> String {
@@ -32,9 +32,9 @@ subjects: [{{ kind: ServiceAccount, name: default }}]
 fn beside_the_example() {
     let place = Place::new("alert-example");
     let example = std::fs::read_to_string(project("manifests/examples/app.yaml")).unwrap();
-    place.apply(&example);
+    place.apply(&example.replace("busybox:1", &app_image()));
     place.ready("app");
-    the_alert_is_heard(&place, "app", "data");
+    the_alert_is_heard(&place, "app", "data", 1200);
 }
 
 /// `ullage inject -f app.yaml | kubectl apply -f -`
@@ -46,7 +46,7 @@ fn through_inject() {
     let injected = try_run(&program, &["inject", "-f", "-"], &plain).unwrap();
     place.apply(&injected);
     place.ready("app");
-    the_alert_is_heard(&place, "app", "data");
+    the_alert_is_heard(&place, "app", "data", 640);
 }
 
 /// The annotation alone: the API server puts it in. Its pod is one that the namespace lets in only if it is *restricted*.
@@ -60,11 +60,11 @@ fn through_the_annotation() {
     assert_ne!(annotated, plain);
     place.apply(&annotated);
     place.ready("app");
-    the_alert_is_heard(&place, "app", "data");
+    the_alert_is_heard(&place, "app", "data", 640);
 }
 
 /// The whole story: full, heard, an event on claim and pod, grown by the application, heard, and it writes on.
-fn the_alert_is_heard(place: &Place, pod: &str, claim: &str) {
+fn the_alert_is_heard(place: &Place, pod: &str, claim: &str, grown_mib: u64) {
     let client = Client::watching(place, pod);
     client.hears("running");
     let full = place.shell(pod, "dd if=/dev/zero of=/data/ballast bs=1M 2>&1; true");
@@ -73,19 +73,32 @@ fn the_alert_is_heard(place: &Place, pod: &str, claim: &str) {
     place.event("VolumeOutOfStorage", claim, &[], 30);
     place.event("VolumeOutOfStorage", pod, &[], 30);
 
-    let answer = place.shell(
-        pod,
-        "curl -s -w ' %{http_code}' http://localhost:8070/volumes/data/resize -d '{\"size\":640}' \
-            -H \"Authorization: Bearer $(cat /run/ullage/token)\" -H 'Accept: application/vnd.pkglatv1+json'",
-    );
+    let answer = place.shell(pod, &RESIZE.replace("SIZE", &grown_mib.to_string()));
     let status = answer.rsplit(' ').next().unwrap();
     assert!(matches!(status, "200" | "202"), "{answer}");
     client.hears("resized");
-    place.has_size(claim, "640Mi", 30);
+    wait_for("the claim has grown", 30, || {
+        let status = place.claim(claim).unwrap()["status"].clone();
+        so(mib(status["capacity"]["storage"].as_str().unwrap_or_default()) == Some(grown_mib), &status)
+    });
     place.shell(pod, "dd if=/dev/zero of=/data/more bs=1M count=100 2>&1");
     place.event("VolumeRecovered", claim, &[], 60);
     place.delete_pod(pod);
     place.delete_claim(claim);
+}
+
+/// What the application asks for, with the token that lies where it can read it.
+const RESIZE: &str = "curl -s -w ' %{http_code}' http://localhost:8070/volumes/data/resize -d '{\"size\":SIZE}' \
+    -H \"Authorization: Bearer $(cat /run/ullage/token)\" -H 'Accept: application/vnd.pkglatv1+json'";
+
+/// A quantity in MiB, however it is written.
+fn mib(quantity: &str) -> Option<u64> {
+    let number = |unit: &str| quantity.strip_suffix(unit)?.parse::<u64>().ok();
+    let bytes = quantity.parse::<u64>().ok();
+    number("Mi")
+        .or_else(|| number("Gi").map(|gib| gib << 10))
+        .or(number("Ki").map(|kib| kib >> 10))
+        .or(bytes.map(|all| all >> 20))
 }
 
 /// A client on the WebSocket, in the pod itself.

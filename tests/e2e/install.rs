@@ -26,6 +26,21 @@ fn helm_installs_it_and_everything_is_ready() {
     }
 }
 
+/// What is tested is what a user gets.
+#[test]
+fn the_chart_names_the_sidecars_of_this_cluster() {
+    let read = |path: &str| std::fs::read_to_string(project(path)).unwrap();
+    let (values, modules) = (read("charts/ullage/values.yaml"), read("tests/e2e/tools/go.mod"));
+    for sidecar in ["provisioner", "resizer"] {
+        let module = format!("github.com/kubernetes-csi/external-{sidecar}/");
+        let line = modules.lines().find(|line| line.contains(&module) && !line.contains("/cmd/")).expect(&module);
+        let version = line.split_whitespace().nth(1).expect(line);
+        let image = values.split_once(&format!("/csi-{sidecar}\n")).expect(sidecar).1;
+        let tag = image.lines().find_map(|line| line.trim().strip_prefix("tag: ")).expect(image);
+        assert_eq!(tag, version, "csi-{sidecar}");
+    }
+}
+
 /// Every node has a driver that is ready.
 pub(crate) fn is_rolled_out() {
     let timeout = format!("--timeout={}s", patience(120).as_secs());

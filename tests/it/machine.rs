@@ -135,9 +135,9 @@ async fn a_volume_becomes_larger_and_smaller_and_goes() {
         assert!(!place.machine.pending(&volume));
     }
     let path = volume.path.clone().unwrap();
-    let at = place.engine.mounted().unwrap().remove(0).1;
+    let at = place.engine.expected().unwrap().remove(0).1.unwrap();
     assert_eq!(at.path, path);
-    assert_eq!(place.engine.read(&at).unwrap().size, Bytes::mib(512));
+    assert_eq!(place.engine.read(&at, &mut None).unwrap().size, Bytes::mib(512));
     assert_eq!(
         place.machine.resize(&volume, Bytes::mib(19)).await.unwrap_err().to_string(),
         "size must be at least 20 MB"
@@ -157,7 +157,7 @@ async fn a_volume_becomes_larger_and_smaller_and_goes() {
     place.machine.delete(&volume).await.unwrap();
     assert_eq!(place.machine.delete(&volume).await, Err(Error::NotFound));
     assert_eq!((place.left(), place.fake.mount_targets()), (vec![], Vec::<PathBuf>::new()));
-    assert!(place.engine.read(&at).unwrap_err().to_string().contains("not mounted there"));
+    assert!(place.engine.read(&at, &mut None).unwrap_err().to_string().contains("not mounted there"));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod crash;
 mod engine;
 mod grpc;
 mod host;
+mod inject;
 mod machine;
 mod node;
 mod quiet;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Access, CreateRequest, Engine, MountRequest, PublishRequest, Result, SizeRange, StageRequest};
 use ullage::host::fake::{Fake, How};
-use ullage::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, Owner, PoolName, VolumeId, VolumeSpec};
+use ullage::model::{
+    Backend, Bytes, Claim, Content, FsKind, MountOptions, Owner, PodRef, PoolName, VolumeId, VolumeSpec,
+};
 use ullage::store::Record;
 
 pub const POOL: &str = "/pool";
@@ -81,6 +83,7 @@ impl World {
             access: volume.access(),
             read_only: false,
             exclusive: false,
+            pod: Some(volume.pod()),
         };
         self.engine.publish(&volume.id(), &request)
     }
@@ -146,6 +149,10 @@ impl Volume {
 
     pub fn image(&self) -> PathBuf {
         Path::new(POOL).join("volumes").join(self.name).join("image")
+    }
+
+    pub fn pod(&self) -> PodRef {
+        PodRef { namespace: "shop".into(), name: format!("{}-0", self.name), uid: format!("uid-of-{}", self.name) }
     }
 
     pub fn access(&self) -> Access {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
 use ullage::host::{Machine, linux};
-use ullage::model::{Backend, Bytes, FsKind, MountOptions, PoolName};
+use ullage::model::{Backend, Bytes, FsKind, MountOptions, PodRef, PoolName};
 use ullage::store::Record;
 
 use crate::common::host_expectations::{Bed, soon};
@@ -132,7 +132,9 @@ impl Node {
 
     pub(crate) fn publish_at(&self, volume: &Volume, target: PathBuf, read_only: bool) -> Result<()> {
         let staging = self.staging(volume);
-        let request = PublishRequest { staging, target, access: volume.access(), read_only, exclusive: false };
+        let pod = PodRef { namespace: "shop".into(), name: volume.name.clone(), uid: "1f0e".into() };
+        let (access, pod) = (volume.access(), Some(pod));
+        let request = PublishRequest { staging, target, access, read_only, exclusive: false, pod };
         self.engine.publish(&volume.id(), &request)
     }
 

@@ -196,14 +196,14 @@ impl Room {
             used_mb: mib(reading.size).saturating_sub(available_mb),
             available_mb,
             percentage_used: reading.percentage(),
-            inodes: Scarce::of(reading.inodes),
+            inodes: reading.scarce_inodes().map(Scarce::of),
         }
     }
 }
 
 impl Scarce {
-    fn of(Inodes { total, free, .. }: Inodes) -> Option<Self> {
-        (total > 0 && free < total.div_ceil(20).max(64)).then_some(Self { inodes_total: total, inodes_free: free })
+    fn of(Inodes { total, free, .. }: Inodes) -> Self {
+        Self { inodes_total: total, inodes_free: free }
     }
 }
 

@@ -2,7 +2,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
+use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -12,6 +12,7 @@ use super::Alerts;
 use super::seat::Filter;
 use super::socket::{self, Pass};
 use crate::api::answer::Problem;
+use crate::api::guard::bearer;
 use crate::api::serve::Connection;
 use crate::api::tokens::{Use, Verdict};
 
@@ -45,7 +46,7 @@ pub async fn upgrade(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let query = query.ok().and_then(|Query(asked)| asked.token);
-    let Some(shown) = shown(query, &headers) else { return refused(UNKNOWN) };
+    let Some(shown) = shown(query, &headers) else { return Problem::Bearer.into_response() };
     // Before the token is looked at: one for a single use is not used up by a request that comes to nothing.
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
@@ -54,7 +55,7 @@ pub async fn upgrade(
     };
     let pass = match pass(&alerts, shown.token).await {
         Ok(pass) => pass,
-        Err(reason) => return refused(reason),
+        Err(problem) => return problem.into_response(),
     };
     let filter = match path {
         Ok(Path(name)) => {
@@ -90,12 +91,7 @@ where
 
 fn shown(query: Option<String>, headers: &HeaderMap) -> Option<Shown> {
     let plain = |token: String| Shown { token, protocol: None };
-    query.map(plain).or_else(|| bearer(headers).map(plain)).or_else(|| subprotocol(headers))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    query.map(plain).or_else(|| bearer(headers).map(str::to_owned).map(plain)).or_else(|| subprotocol(headers))
 }
 
 fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
@@ -105,30 +101,19 @@ fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
     Some(Shown { token, protocol: HeaderValue::from_str(named).ok() })
 }
 
-async fn pass(alerts: &Alerts, token: String) -> Result<Pass, &'static str> {
+async fn pass(alerts: &Alerts, token: String) -> Result<Pass, Problem> {
     // The receiver first: a token that is replaced meanwhile is seen to be another.
     let current = alerts.keeper.changes();
     match alerts.keeper.verdict(&token, Use::Socket).await {
         Verdict::Master { generation } => Ok(Pass { master: Some((generation, current)), expires: None }),
         Verdict::Issued { expires, .. } => Ok(Pass { master: None, expires: Some(expires) }),
-        Verdict::Expired => Err(EXPIRED),
-        Verdict::Unknown => Err(UNKNOWN),
+        Verdict::Expired => Err(Problem::Expired),
+        Verdict::Unknown => Err(Problem::Bearer),
     }
-}
-
-const UNKNOWN: &str = "Invalid or missing Bearer token. Format: Authorization: Bearer lightd_<token>";
-const EXPIRED: &str = "Token expired";
-
-fn refused(reason: &'static str) -> Response {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], error(reason)).into_response()
 }
 
 fn not_a_socket(rejection: &WebSocketUpgradeRejection) -> Response {
     let reason = format!("This is a WebSocket: connect to it with ws:// ({})", rejection.body_text());
     let wanted = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
-    (StatusCode::UPGRADE_REQUIRED, wanted, error(&reason)).into_response()
-}
-
-fn error(reason: &str) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "error": reason }))
+    (StatusCode::UPGRADE_REQUIRED, wanted, Json(serde_json::json!({ "error": reason }))).into_response()
 }

@@ -24,7 +24,7 @@ impl VolumeGauge {
 
     fn read_at(&self, place: &Place) -> Result<Reading, String> {
         let mut seen = *self.seen.lock().expect("no holder panics");
-        let reading = self.engine.read_again(place, &mut seen);
+        let reading = self.engine.read(place, &mut seen);
         *self.seen.lock().expect("no holder panics") = seen;
         reading.map_err(|error| error.to_string())
     }

@@ -89,8 +89,7 @@ impl Volumes for Machine {
     }
 
     fn targets(&self) -> Result<Vec<Target>, Error> {
-        let expected = self.0.engine.expected().map_err(refused)?;
-        Ok(expected.into_iter().map(|(id, place)| self.0.target(id, place)).collect())
+        targets(&self.0.engine).map_err(refused)
     }
 }
 
@@ -127,13 +126,6 @@ impl House {
         Ok(Resized { previous, size, is_pending: record.growth_is_pending() })
     }
 
-    /// Another place, or another device there, is another gauge.
-    fn target(&self, id: VolumeId, place: Option<Place>) -> Target {
-        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        let gauge = VolumeGauge::new(self.engine.clone(), id.clone(), place);
-        Target { id, gauge: Arc::new(gauge), generation }
-    }
-
     fn delete(&self, id: &VolumeId) -> Result<(), Error> {
         self.engine.record(id).map_err(refused)?; // deleting what is not there is a success there, and none here
         self.engine.remove(id).map_err(refused)?;
@@ -156,6 +148,20 @@ impl House {
     fn resizing(&self) -> MutexGuard<'_, HashSet<VolumeId>> {
         self.resizing.lock().expect("no holder panics")
     }
+}
+
+/// Every volume with a filesystem that is mounted on this machine, or should be, as a monitor watches it.
+///
+/// # Errors
+/// What is mounted cannot be read.
+pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
+    // Another place, or another device there, is another gauge.
+    let target = |(id, place): (VolumeId, Option<Place>)| {
+        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
+        let gauge = VolumeGauge::new(engine.clone(), id.clone(), place);
+        Target { id, gauge: Arc::new(gauge), generation }
+    };
+    Ok(engine.expected()?.into_iter().map(target).collect())
 }
 
 /// In the words of the API.

@@ -24,7 +24,7 @@ pub(super) fn refused(error: engine::Error) -> Error {
         Kind::Full if matches!(error, engine::Error::NotServed { .. } | engine::Error::NoFilesystem { .. }) => {
             Error::Failed(text)
         }
-        Kind::Full | Kind::SizeRefused => {
+        Kind::Full | Kind::SizeRefused | Kind::RefusedAgain => {
             tracing::warn!(reason = text, "no room");
             Error::NoRoom(NO_ROOM.to_owned())
         }

@@ -27,8 +27,7 @@ const FORM: &str = "write NAME=/PATH[,pvc=CLAIM][,size=2Gi], such as data=/data,
 const LONGEST_NAME: usize = 63;
 const LONGEST_CLAIM: usize = 253;
 
-/// Every volume of a command line, in that order.
-pub fn parse_volumes<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<NamedVolume>, InvalidVolume> {
+fn parse_volumes<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<NamedVolume>, InvalidVolume> {
     let mut volumes: Vec<NamedVolume> = Vec::new();
     for value in values {
         let volume = parse(value).map_err(|reason| invalid(value, reason))?;
@@ -44,7 +43,8 @@ pub fn parse_volumes<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Ve
     Ok(volumes)
 }
 
-/// The same as one text with `;` between them (`ULLAGE_VOLUMES`); an end without a volume is passed over.
+/// Every volume that is named, in that order, with `;` between them (as in `ULLAGE_VOLUMES`); an end without a volume is
+/// passed over.
 pub fn parse_volumes_of(text: &str) -> Result<Vec<NamedVolume>, InvalidVolume> {
     parse_volumes(text.split(';').map(str::trim).filter(|value| !value.is_empty()))
 }

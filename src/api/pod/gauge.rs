@@ -31,7 +31,7 @@ struct Anchor {
 
 /// What tells how much was provisioned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Basis {
+enum Basis {
     /// The device under the mount is the volume's own.
     Device,
     /// The directory has a limit on a filesystem that it shares.
@@ -75,11 +75,6 @@ impl MountGauge {
     pub(super) fn last_size(&self) -> Option<Bytes> {
         let Known { declared, size, .. } = *self.known();
         declared.or(size.map(|(size, _)| size))
-    }
-
-    /// What tells its size, once it was measured.
-    pub(super) fn basis(&self) -> Option<Basis> {
-        self.known().size.map(|(_, basis)| basis)
     }
 
     /// Its filesystem, where it was seen and is one of ours.
@@ -167,7 +162,8 @@ mod tests {
     fn a_mount_without_a_device_has_the_size_that_it_shows() {
         let proc = gauge("/proc");
         let reading = proc.read().unwrap();
-        assert_eq!((reading.size, proc.basis(), proc.fs()), (Bytes::ZERO, Some(Basis::Limit), None));
+        assert_eq!((reading.size, proc.fs()), (Bytes::ZERO, None));
+        assert_eq!(proc.known().size, Some((Bytes::ZERO, Basis::Limit)));
         assert_eq!(proc.size(), Some(Bytes::ZERO));
         gauge("/").read().unwrap();
     }

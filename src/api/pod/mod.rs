@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use flags::{InvalidVolume, NamedVolume, parse_volumes, parse_volumes_of};
+pub use flags::{InvalidVolume, NamedVolume, parse_volumes_of};
 pub use gauge::MountGauge;
 
 use super::volumes::{Create, Created, Error, Resized, Volume, Volumes};

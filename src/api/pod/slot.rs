@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::gauge::{Basis, MountGauge};
+use super::gauge::MountGauge;
 use crate::api::volumes::Volume;
 use crate::k8s::Claims;
 use crate::model::{Backend, Bytes, VolumeId};
@@ -96,7 +96,7 @@ impl Slot {
             path: mounted.map(|(path, _)| path.clone()),
             created: self.created,
             size,
-            backend: backend(mounted.and_then(|(_, gauge)| gauge.basis())),
+            backend: Backend::Loop,
             fs: mounted.and_then(|(_, gauge)| gauge.fs()),
         }
     }
@@ -159,12 +159,5 @@ impl Slot {
     fn wish(&self) -> MutexGuard<'_, Wish> {
         // Nothing panics while it is held.
         self.wish.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A limit on a shared filesystem is a quota; whatever has a device of its own is taken for an image.
-fn backend(basis: Option<Basis>) -> Backend {
-    match basis {
-        Some(Basis::Device | Basis::Limit) | None => Backend::Loop,
     }
 }

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
-use axum::{Extension, Json};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -26,7 +28,7 @@ pub(super) struct Wish {
 }
 
 /// A token that was issued.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Issued {
     #[schema(example = "lightd_0123456789abcdef0123456789abcdef")]
     token: String,
@@ -46,7 +48,7 @@ pub(super) async fn issue(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Wish>,
-) -> Result<Json<Success<Issued>>> {
+) -> Result<Response> {
     if !caller.is_master {
         return Err(Problem::MasterOnly);
     }
@@ -55,5 +57,5 @@ pub(super) async fn issue(
     let failed = |reason: String| Problem::from(volumes::Error::Failed(reason));
     let (token, expires_at) =
         issued.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-    Ok(Success::json(Issued { token: token.as_str().to_owned(), expires_at }))
+    Ok(Success::response(StatusCode::OK, &Issued { token: token.as_str().to_owned(), expires_at }))
 }

@@ -37,7 +37,7 @@ pub(super) struct ResizeBody {
 }
 
 /// A volume.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct VolumeBody {
     #[schema(example = "550e8400-e29b-41d4-a716-446655440000")]
     id: String,
@@ -60,7 +60,7 @@ pub(super) struct VolumeBody {
 }
 
 /// How full a volume is.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct QuotaBody {
     size_mb: u64,
     /// `size_mb - available_mb`: what the filesystem needs itself counts as used.
@@ -86,7 +86,7 @@ pub(super) struct QuotaBody {
 }
 
 /// A volume that was resized, or will be.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ResizedBody {
     id: String,
     quota_mb: u64,

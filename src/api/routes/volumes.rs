@@ -4,7 +4,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::objects::{CreateBody, QuotaBody, ResizeBody, ResizedBody, VolumeBody, size};
 use crate::api::Api;
@@ -29,7 +29,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<
     let volumes = api.volumes.clone();
     let created = api.change(async move { volumes.create(wish).await }).await?;
     let status = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Success::json(VolumeBody::from(&created.volume))).into_response())
+    Ok(Success::response(status, &VolumeBody::from(&created.volume)))
 }
 
 /// Every volume here.
@@ -37,7 +37,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<
     (status = 200, body = Vec<VolumeBody>),
     ))]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeBody>>> {
-    Ok(Json(api.catalog.read().await?.iter().map(VolumeBody::from).collect()))
+    Ok(Json(api.catalog.read().await?.iter().map(|volume| VolumeBody::from(&**volume)).collect()))
 }
 
 /// A volume, by its id or the first 8 characters of it, its name, its claim's name, or `default` where it is the only one.
@@ -45,8 +45,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeB
     (status = 200, body = Success<VolumeBody>),
     (status = 404, description = "There is no such volume", body = ErrorBody),
     ))]
-pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<VolumeBody>>> {
-    Ok(Success::json(VolumeBody::from(&api.catalog.find(&word).await?)))
+pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Response> {
+    Ok(Success::response(StatusCode::OK, &VolumeBody::from(&*api.catalog.find(&word).await?)))
 }
 
 /// How full a volume is.
@@ -55,7 +55,7 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Resul
     (status = 404, description = "There is no such volume", body = ErrorBody),
     (status = 409, description = "It is not mounted", body = ErrorBody),
     ))]
-pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Json<Success<QuotaBody>>> {
+pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Response> {
     let volume = api.catalog.find(&word).await?;
     let status = api.measured(&volume.id, FRESH).await;
     // One without a look yet is just being mounted, or unmounted.
@@ -65,7 +65,7 @@ pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Resu
         let reason = status.lost.as_deref().unwrap_or("its filesystem does not answer");
         Problem::Volume(volumes::Error::Failed(format!("Volume '{}' cannot be measured: {reason}", volume.id)))
     })?;
-    Ok(Success::json(QuotaBody::new(&status, reading, api.volumes.pending(&volume))))
+    Ok(Success::response(StatusCode::OK, &QuotaBody::new(&status, reading, api.volumes.pending(&volume))))
 }
 
 /// Brings a volume to a size: larger while it is used; smaller where that can be.
@@ -91,7 +91,7 @@ pub(super) async fn resize(
     // Whoever listens hears of it before whoever asked has the answer.
     api.monitor.measure(&volume.id).await;
     let status = if resized.is_pending { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, Success::json(ResizedBody::new(&volume, resized))).into_response())
+    Ok(Success::response(status, &ResizedBody::new(&volume, resized)))
 }
 
 /// Deletes a volume, and what is in it.

@@ -4,6 +4,7 @@ use super::capability::several;
 use super::{Capability, required};
 use crate::config::Defaults;
 use crate::csi::parameters::{self, ParameterError, Parsed, Request};
+use crate::csi::size::SizeError;
 use crate::csi::{Error, size};
 use crate::engine::{Access, CreateRequest, SizeRange};
 use crate::model::{Backend, Bytes, PoolName, VolumeSpec};
@@ -69,8 +70,12 @@ pub(in crate::csi) fn expansion(range: Option<&CapacityRange>) -> Result<SizeRan
     if required_bytes == 0 && limit_bytes >= 0 {
         return Ok(asked);
     }
-    // The default is for a range that requires nothing.
-    let at_least = size::size(required_bytes, limit_bytes, VolumeSpec::SMALLEST)?;
+    // The default is for a range that requires nothing. What no file can hold is the engine's to refuse, as all that does
+    // not fit: a pod may wait for it.
+    let at_least = match size::size(required_bytes, limit_bytes, VolumeSpec::SMALLEST) {
+        Err(SizeError::TooLarge(_)) => Bytes::new(u64::MAX),
+        size => size?,
+    };
     Ok(SizeRange { at_least, ..asked })
 }
 

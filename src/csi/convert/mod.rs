@@ -6,6 +6,7 @@ mod capability;
 mod create;
 mod health;
 mod page;
+mod pod;
 mod topology;
 mod validate;
 
@@ -14,6 +15,7 @@ pub(super) use capability::Capability;
 pub(super) use create::{Capacity, create, expansion};
 pub(super) use health::{health, storage_health};
 pub(super) use page::Page;
+pub(super) use pod::pod;
 pub(super) use topology::Here;
 pub(super) use validate::validate;
 

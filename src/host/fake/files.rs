@@ -145,6 +145,12 @@ fn failed<'a>(call: &'static str, path: &'a Path) -> impl Fn(Errno) -> Error + '
     move |errno| Error::call(call, path, errno)
 }
 
+fn beside(file: &Path) -> PathBuf {
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".new");
+    temporary.into()
+}
+
 impl Files for Fake {
     fn create_dir(&self, dir: &Path) -> Result<()> {
         self.world().make_dirs(dir, true)
@@ -221,9 +227,7 @@ impl Files for Fake {
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
         let mut world = self.world();
-        let mut temporary = file.as_os_str().to_owned();
-        temporary.push(".new");
-        let temporary = PathBuf::from(temporary);
+        let temporary = beside(file);
         world.step("write", &temporary)?;
         let ino = world.write(&temporary, content).map_err(failed("write", &temporary))?;
         world.step("fsync", &temporary)?;
@@ -233,6 +237,15 @@ impl Files for Fake {
         world.step("fsync", file)?;
         world.sync_parent(file);
         Ok(())
+    }
+
+    fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let mut world = self.world();
+        let temporary = beside(file);
+        world.step("write", &temporary)?;
+        world.write(&temporary, content).map_err(failed("write", &temporary))?;
+        world.step("rename", file)?;
+        world.move_entry(&temporary, file).map_err(failed("rename", file))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {

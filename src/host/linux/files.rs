@@ -74,13 +74,18 @@ impl Files for LinuxFiles {
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
+        let new = beside(file);
         write_synced(&new, content)
             .and_then(|()| fs::rename(&new, file).of("rename", &new))
             .inspect_err(|_| drop(fs::remove_file(&new)))?;
         sync_parent(file)
+    }
+
+    fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let new = beside(file);
+        write(&new, content)
+            .and_then(|_| fs::rename(&new, file).of("rename", &new))
+            .inspect_err(|_| drop(fs::remove_file(&new)))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
@@ -222,12 +227,23 @@ fn writable(file: &Path) -> Result<File> {
     OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(file).of("open", file)
 }
 
+/// What becomes a file when it is written whole.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
 fn write_synced(file: &Path, content: &[u8]) -> Result<()> {
+    write(file, content)?.sync_all().of("fsync", file)
+}
+
+fn write(file: &Path, content: &[u8]) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     let mut new = options.open(file).of("open", file)?;
     new.write_all(content).of("write", file)?;
-    new.sync_all().of("fsync", file)
+    Ok(new)
 }
 
 fn metadata(path: &Path) -> Result<Option<fs::Metadata>> {

@@ -11,6 +11,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("remove_tree takes a tree, and is content with none", remove_tree),
     ("rename keeps the file's identity, and puts nothing in place of what is not empty", rename),
     ("write_whole replaces a file and leaves none beside it", write_whole),
+    ("write_unsynced replaces a file and leaves none beside it", write_unsynced),
     ("list is sorted, and ENOENT where there is no directory", list),
     ("a file that is written through is made once", create_synced),
     ("create_image is as long as asked, without blocks, and refuses a file that is there", create_image),
@@ -102,6 +103,16 @@ fn write_whole(bed: &dyn Bed) {
     assert_eq!(files.read(&file).unwrap().unwrap(), b"second");
     assert_eq!(files.list(&bed.dir()).unwrap(), ["record"]);
     refused_with(files.write_whole(&bed.dir().join("none/record"), b""), &[Errno::ENOENT]);
+}
+
+fn write_unsynced(bed: &dyn Bed) {
+    let files = bed.machine().files;
+    let file = bed.dir().join("note");
+    files.write_unsynced(&file, b"the first, and longer").unwrap();
+    files.write_unsynced(&file, b"second").unwrap();
+    assert_eq!(files.read(&file).unwrap().unwrap(), b"second");
+    assert_eq!(files.list(&bed.dir()).unwrap(), ["note"]);
+    refused_with(files.write_unsynced(&bed.dir().join("none/note"), b""), &[Errno::ENOENT]);
 }
 
 fn list(bed: &dyn Bed) {

@@ -63,7 +63,7 @@ fn a_single_writer_has_one_target() {
     world.stage(&volume).unwrap();
     let publish = |target: &str, exclusive| {
         let (staging, access) = (volume.staging(), volume.access());
-        let request = PublishRequest { staging, target: target.into(), access, read_only: false, exclusive };
+        let request = PublishRequest { staging, target: target.into(), access, read_only: false, exclusive, pod: None };
         world.engine.publish(&volume.id(), &request)
     };
     publish("/kubelet/a", true).unwrap();

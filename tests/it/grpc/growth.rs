@@ -35,6 +35,53 @@ async fn growing_says_why_it_cannot() {
     assert_eq!(server.node.node_expand_volume(staged).await.unwrap().into_inner().capacity_bytes, GIB + 4096);
 }
 
+/// The order of a kubelet's calls: a pod that starts is published again and again, and grown each time.
+#[tokio::test]
+async fn a_size_that_does_not_fit_keeps_no_pod_from_starting() {
+    let stays = "so the volume stays at 1Gi, and can be used: lower the claim's request to what fits";
+    for (size, why) in [(500 * GIB, "pool 'default' is full"), (i64::MAX, "the longest file in pool 'default' is 16Ti")]
+    {
+        let mut server = Server::start().await;
+        server.published(create("db")).await;
+        for _ in 0..3 {
+            refused(server.node.node_expand_volume(expand("db", size, 0)).await, OutOfRange, why);
+        }
+        for _ in 0..2 {
+            server.node.node_publish_volume(publish("db", writer())).await.unwrap();
+            let answer = server.node.node_expand_volume(expand("db", size, 0)).await;
+            refused(answer, FailedPrecondition, stays);
+        }
+        refused(server.node.node_expand_volume(expand("db", 400 * GIB, 0)).await, OutOfRange, "is full");
+        let (told, texts): (Vec<_>, Vec<_>) = server.refused.lock().unwrap().iter().cloned().unzip();
+        assert_eq!(told, ["db"; 6]);
+        assert!([&texts[0], &texts[4]].iter().all(|text| text.contains(why)), "{texts:?}");
+        assert!(texts[4].contains(stays), "{texts:?}");
+        server.node.node_expand_volume(expand("db", 2 * GIB, 0)).await.unwrap();
+
+        server.node.node_unpublish_volume(unpublish("db")).await.unwrap();
+        server.node.node_unstage_volume(unstage("db")).await.unwrap();
+        server.node.node_stage_volume(stage("db", writer())).await.unwrap();
+        server.node.node_publish_volume(publish("db", writer())).await.unwrap();
+        refused(server.node.node_expand_volume(expand("db", size, 0)).await, OutOfRange, why);
+
+        let mut server = server.again().await;
+        refused(server.node.node_expand_volume(expand("db", size, 0)).await, OutOfRange, why);
+        server.node.node_publish_volume(publish("db", writer())).await.unwrap();
+        refused(server.node.node_expand_volume(expand("db", size, 0)).await, FailedPrecondition, why);
+    }
+}
+
+/// Somebody has grown it past the claim.
+#[tokio::test]
+async fn nor_does_a_size_below_that_of_the_volume() {
+    let mut server = Server::start().await;
+    server.published(CreateVolumeRequest { capacity_range: bytes(4 * GIB, 0), ..create("db") }).await;
+    refused(server.node.node_expand_volume(expand("db", 2 * GIB, 0)).await, OutOfRange, "volumes only grow");
+    server.node.node_publish_volume(publish("db", writer())).await.unwrap();
+    let answer = server.node.node_expand_volume(expand("db", 2 * GIB, 0)).await;
+    refused(answer, FailedPrecondition, "so the volume stays at 4Gi, and can be used: raise the claim's request");
+}
+
 #[tokio::test]
 async fn where_the_kernel_does_not_permit_it_the_next_stage_grows() {
     let mut server = Server::start().await;

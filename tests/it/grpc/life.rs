@@ -145,6 +145,24 @@ async fn a_single_writer_is_alone() {
 }
 
 #[tokio::test]
+async fn the_pods_are_known_that_the_kubelet_names() {
+    let mut server = Server::start().await;
+    server.published(create("db")).await;
+    let id = "db".to_owned().try_into().unwrap();
+    assert_eq!(server.engine.users(&id).unwrap(), []);
+    let said = [("namespace", "shop"), ("name", "db-0"), ("uid", "1f0e")];
+    let context = said.map(|(key, value)| (format!("csi.storage.k8s.io/pod.{key}"), value.to_owned()));
+    let named = NodePublishVolumeRequest { volume_context: context.into(), ..publish("db", writer()) };
+    server.node.node_publish_volume(named).await.unwrap();
+    let users = server.engine.users(&id).unwrap();
+    assert_eq!(
+        users.iter().map(|pod| (&*pod.namespace, &*pod.name, &*pod.uid)).collect::<Vec<_>>(),
+        [("shop", "db-0", "1f0e")]
+    );
+    server.take_down("db").await;
+}
+
+#[tokio::test]
 async fn what_is_mounted_is_not_deleted() {
     let mut server = Server::start().await;
     server.published(create("db")).await;

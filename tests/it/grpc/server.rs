@@ -1,8 +1,8 @@
 //! A process that serves a machine in memory, and its clients.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -31,6 +31,8 @@ pub struct Server {
     pub metrics: Arc<Metrics>,
     /// How often the caretaker of the trash was woken.
     pub woken: Arc<AtomicUsize>,
+    /// Which volumes could not have their size, with what was answered.
+    pub refused: Arc<Mutex<Vec<(String, String)>>>,
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
@@ -68,7 +70,8 @@ impl Server {
         let names = pools.iter().map(|pool| (pool.name.clone(), pool.backend)).collect();
         let engine = Arc::new(Engine::new(machine, pools));
         let (metrics, woken) = (Arc::new(Metrics::new(Arc::new(Snapshot::default))), Arc::<AtomicUsize>::default());
-        let count = woken.clone();
+        let (count, refused) = (woken.clone(), Arc::<Mutex<Vec<_>>>::default());
+        let note = refused.clone();
         let door = Door {
             engine: engine.clone(),
             driver_name: "csi.ullage.dev".into(),
@@ -79,6 +82,7 @@ impl Server {
             deleted: Arc::new(move || {
                 count.fetch_add(1, Ordering::SeqCst);
             }),
+            refused: Arc::new(move |id, text| note.lock().unwrap().push((id.to_string(), text.to_owned()))),
         };
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("csi.sock");
@@ -91,6 +95,7 @@ impl Server {
             engine,
             metrics,
             woken,
+            refused,
             identity: IdentityClient::new(channel.clone()),
             controller: ControllerClient::new(channel.clone()),
             node: NodeClient::new(channel.clone()),

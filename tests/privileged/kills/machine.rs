@@ -76,6 +76,7 @@ deadly! { Files
         remove_tree(dir: &Path) -> ();
         rename(from: &Path, to: &Path) -> ();
         write_whole(file: &Path, content: &[u8]) -> ();
+        write_unsynced(file: &Path, content: &[u8]) -> ();
         create_image(file: &Path, size: Bytes) -> ();
         create_synced(file: &Path) -> ();
         set_len(file: &Path, size: Bytes) -> ();

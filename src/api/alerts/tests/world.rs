@@ -41,7 +41,7 @@ struct Names(Vec<VolumeId>);
 pub(super) struct Client(WebSocketStream<TcpStream>);
 
 /// Longer than anything takes.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(30);
 
 impl Gauge for Tank {
     fn read(&self) -> Result<Reading, String> {

@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::news::{self, News};
+use crate::api::machine;
+use crate::commands::samples;
+use crate::engine::{self, Engine};
+use crate::k8s::Cluster;
+use crate::k8s::events::{Events, Reporter, Subject};
+use crate::model::{Level, PodRef, VolumeId};
+use crate::monitor::{Follower, Monitor, Thresholds};
+use crate::observe::metrics::WatchSource;
+
+/// Watches every volume that is mounted on a node, and tells of it on the claims and the pods.
+pub(in crate::commands) struct Watchman {
+    engine: Arc<Engine>,
+    users: Users,
+    monitor: Monitor,
+    events: Events,
+    refuse: mpsc::Sender<Refusal>,
+    refusals: mpsc::Receiver<Refusal>,
+    /// Whose reservation is broken, and when that was said.
+    broken: BTreeMap<VolumeId, Instant>,
+}
+
+/// The pods that use a volume. It may block.
+pub(in crate::commands) type Users = Arc<dyn Fn(&VolumeId) -> Vec<PodRef> + Send + Sync>;
+
+/// What is told of an expansion that does not fit.
+pub(in crate::commands) type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
+
+/// A volume that does not grow, and why.
+type Refusal = (VolumeId, String);
+
+/// Refusals that wait; a caller that is refused asks again.
+const REFUSALS: usize = 64;
+/// How often reservations are looked at: as often as an engine looks after them.
+const ROUND: Duration = Duration::from_secs(10);
+/// Between two looks at what is mounted.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is considered to say again what lasts.
+const REMINDER: Duration = Duration::from_secs(300);
+/// A pool that does not answer must not keep the news of others waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Watchman {
+    /// The watchman of a node. He asks no API server before there is something to tell. Inside a runtime.
+    pub(in crate::commands) fn new(engine: Arc<Engine>, users: Users, thresholds: Thresholds, from: Reporter) -> Self {
+        Self::telling(engine, users, Monitor::new(thresholds), Events::start(Arc::new(Cluster::new()), from))
+    }
+
+    fn telling(engine: Arc<Engine>, users: Users, monitor: Monitor, events: Events) -> Self {
+        let (refuse, refusals) = mpsc::channel(REFUSALS);
+        Self { engine, users, monitor, events, refuse, refusals, broken: BTreeMap::new() }
+    }
+
+    /// What he has seen, as it is when somebody asks.
+    pub(in crate::commands) fn source(&self) -> WatchSource {
+        let monitor = self.monitor.clone();
+        Arc::new(move || samples::watch(&monitor))
+    }
+
+    /// Where he is told of an expansion that does not fit. Nobody waits there.
+    pub(in crate::commands) fn refused(&self) -> Refused {
+        let refuse = self.refuse.clone();
+        Arc::new(move |volume, reason| {
+            // Where too many wait, this one is heard of by the claim's condition.
+            let _ = refuse.try_send((volume.clone(), reason.to_owned()));
+        })
+    }
+
+    /// Watches from the moment when the volumes are in order, for ever.
+    pub(in crate::commands) async fn watch(mut self, mut recovered: watch::Receiver<bool>) {
+        if recovered.wait_for(|recovered| *recovered).await.is_err() {
+            return;
+        }
+        let mut events = self.monitor.subscribe();
+        let (engine, monitor) = (self.engine.clone(), self.monitor.clone());
+        let targets = Arc::new(move || machine::targets(&engine).map_err(|error| error.to_string()));
+        let follower = Follower::new(targets, monitor).pausing(PAUSE);
+        tokio::spawn(async move { follower.follow().await });
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => {
+                        if let Some(news) = News::of(&event) {
+                            self.tell(event.id(), news).await;
+                        }
+                    }
+                    Err(RecvError::Lagged(_)) => self.catch_up().await,
+                    Err(RecvError::Closed) => return,
+                },
+                Some((volume, reason)) = self.refusals.recv() => {
+                    self.tell(&volume, News::refused_expansion(&reason)).await;
+                }
+                _ = rounds.tick() => self.look_at_reservations().await,
+            }
+        }
+    }
+
+    /// Too much has happened to hear of everything: what is full now is told.
+    async fn catch_up(&self) {
+        for status in self.monitor.statuses().iter().filter(|status| status.level == Level::Full) {
+            self.tell(&status.id, News::lasting(status)).await;
+        }
+    }
+
+    async fn look_at_reservations(&mut self) {
+        let found = self.engine.broken_reservations();
+        self.broken.retain(|volume, _| found.contains(volume));
+        for volume in found {
+            let said = self.broken.get(&volume);
+            if said.is_none_or(|said| said.elapsed() >= REMINDER) {
+                self.tell(&volume, News::broken_reservation(said.is_some())).await;
+                self.broken.insert(volume, Instant::now());
+            }
+        }
+    }
+
+    /// Posts news on everybody whom they concern.
+    async fn tell(&self, volume: &VolumeId, news: News) {
+        let (engine, users, id) = (self.engine.clone(), self.users.clone(), volume.clone());
+        let concerned = spawn_blocking(move || concerned(&engine, &users, &id));
+        let (called, subjects) = match timeout(PATIENCE, concerned).await {
+            Ok(Ok(Ok(concerned))) => concerned,
+            // Most likely it was deleted meanwhile.
+            Ok(Ok(Err(error))) => return tracing::debug!(%volume, %error, "an event is not posted"),
+            Ok(Err(error)) => return tracing::error!(%volume, %error, "an event is not posted"),
+            Err(_) => return tracing::warn!(%volume, "an event is not posted: the volume's record cannot be read"),
+        };
+        for subject in subjects {
+            self.events.post(subject, news.notice(volume, &called));
+        }
+    }
+}
+
+/// What a volume is called, and whom its news concern.
+fn concerned(engine: &Engine, users: &Users, volume: &VolumeId) -> engine::Result<(String, Vec<Subject>)> {
+    let claim = engine.record(volume)?.spec.claim;
+    Ok((news::called(volume, &claim), news::subjects(volume, &claim, users(volume))))
+}
+
+#[cfg(test)]
+#[cfg(feature = "fake")]
+mod tests;
