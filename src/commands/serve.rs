@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::caretaker::Caretaker;
 use super::doors::{Doors, Sockets, listen};
-use super::herald::{Refused, Watchman};
+use super::herald::Watchman;
 use super::quota::{Quota, QuotaDoor};
 use super::readiness::Readiness;
 use super::registrar::{Kubelet, Registrar};
@@ -18,7 +18,7 @@ use super::signals::{Signals, Stopped, until};
 use super::{Error, Result};
 use crate::api::machine::{self, Machine};
 use crate::config::Config;
-use crate::csi;
+use crate::csi::{self, Refused};
 use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;

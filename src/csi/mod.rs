@@ -62,8 +62,11 @@ pub struct Door {
     /// Told when a volume was deleted: its space waits in the trash.
     pub deleted: Arc<dyn Fn() + Send + Sync>,
     /// Told when a volume cannot have the size that a kubelet asks for, with the answer's text.
-    pub refused: Arc<dyn Fn(&VolumeId, &str) + Send + Sync>,
+    pub refused: Refused,
 }
+
+/// Hears of a volume that cannot have the size that is asked for, and why.
+pub type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
 
 /// The door, as the generated services want it.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::news::{self, News};
 use crate::api::machine;
 use crate::commands::samples;
+use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
@@ -31,9 +32,6 @@ pub(in crate::commands) struct Watchman {
 
 /// The pods that use a volume. It may block.
 pub(in crate::commands) type Users = Arc<dyn Fn(&VolumeId) -> Vec<PodRef> + Send + Sync>;
-
-/// What is told of an expansion that does not fit.
-pub(in crate::commands) type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
 
 /// A volume that does not grow, and why.
 type Refusal = (VolumeId, String);
