@@ -35,8 +35,8 @@ fn told(driver: &str, kept: &[KeptVolume]) -> String {
     };
     named.chain(more).fold(
         format!(
-            "{count} of {driver} would be left without a driver. Delete the claims first, or set uninstall.force=true: then \
-             they stay on the disks, and nothing serves them."
+            "{count} of {driver} would be left without a driver. Delete the claims first, or uninstall with --no-hooks: \
+             then they stay on the disks, and nothing serves them. Before another `helm upgrade`: `helm rollback`."
         ),
         |text, line| text + &line,
     )
@@ -59,7 +59,7 @@ mod tests {
     fn names_what_is_left_and_what_to_do() {
         let said = told("csi.ullage.dev", &kept(1));
         assert!(said.starts_with("one volume of csi.ullage.dev would be left"), "{said}");
-        assert!(said.contains("uninstall.force=true") && said.ends_with("\n  pvc-0, no claim"), "{said}");
+        assert!(said.contains("--no-hooks") && said.ends_with("\n  pvc-0, no claim"), "{said}");
         assert!(told("d", &kept(50)).ends_with("\n  pvc-49, no claim"));
         assert!(
             told("d", &kept(52)).starts_with("52 volumes of d") && told("d", &kept(52)).ends_with("\n  and 2 more")

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::caretaker::Caretaker;
 use super::doors::{Doors, Sockets, listen};
-use super::herald::{Refused, Watchman};
+use super::herald::Watchman;
 use super::quota::{Quota, QuotaDoor};
 use super::readiness::Readiness;
 use super::registrar::{Kubelet, Registrar};
@@ -93,7 +93,7 @@ impl House {
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let watch = quota.as_ref().map(QuotaDoor::watch);
         let metrics = Metrics::new(samples::source(engine.clone()));
-        let watchman = self.events.map(|thresholds| self.watchman(&engine, thresholds));
+        let watchman = self.events.map(|thresholds| Watchman::new(&engine, thresholds, self.reporter()));
         let metrics = Arc::new(match (&watch, &watchman) {
             (Some(watch), _) => metrics.with_quota(watch.source()),
             (None, Some(watchman)) => metrics.with_watch(watchman.source()),
@@ -101,7 +101,7 @@ impl House {
         });
         let caretaker = Caretaker::start(engine.clone());
         let refused =
-            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as Refused, Watchman::refused);
+            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as csi::Refused, Watchman::refused);
         if let Some(watchman) = watchman {
             tokio::spawn(watchman.watch(caretaker.recovered()));
         }
@@ -140,13 +140,9 @@ impl House {
         Registrar::new(dir, &self.config.driver_name, socket).map(Some)
     }
 
-    /// Who tells Kubernetes of the volumes.
-    fn watchman(&self, engine: &Arc<Engine>, thresholds: Thresholds) -> Watchman {
-        let (controller, instance) = (self.config.driver_name.clone(), self.node.clone());
-        let reporter = Reporter { controller, instance, is_optional: false };
-        let known = engine.clone();
-        let users = Arc::new(move |id: &VolumeId| known.users(id).unwrap_or_default());
-        Watchman::new(engine.clone(), users, thresholds, reporter)
+    /// As what events are posted.
+    fn reporter(&self) -> Reporter {
+        Reporter { controller: self.config.driver_name.clone(), instance: self.node.clone(), is_optional: false }
     }
 
     /// The quota API, from the moment when the volumes are in order.
@@ -177,7 +173,7 @@ impl House {
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
         deleted: Arc<dyn Fn() + Send + Sync>,
-        refused: Refused,
+        refused: csi::Refused,
     ) -> csi::Door {
         csi::Door {
             engine,

@@ -45,6 +45,9 @@ pub enum Refusal {
     OutOfRange,
 }
 
+/// What is told of an expansion that does not fit. Nobody waits there.
+pub type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
+
 /// What all services of a process share.
 pub struct Door {
     /// Who does the work.
@@ -62,7 +65,7 @@ pub struct Door {
     /// Told when a volume was deleted: its space waits in the trash.
     pub deleted: Arc<dyn Fn() + Send + Sync>,
     /// Told when a volume cannot have the size that a kubelet asks for, with the answer's text.
-    pub refused: Arc<dyn Fn(&VolumeId, &str) + Send + Sync>,
+    pub refused: Refused,
 }
 
 /// The door, as the generated services want it.

@@ -6,7 +6,7 @@ use ulid::Ulid;
 use super::pool::{Pool, Served};
 use super::{Error, Result};
 use crate::backend::LoopImages;
-use crate::host::{FileKind, Lock, Machine};
+use crate::host::{self, FileKind, Lock, Machine};
 use crate::model::{FsKind, VolumeId};
 use crate::store::Marker;
 
@@ -71,16 +71,20 @@ impl Pool {
             }
             Some(_) => {}
         }
-        if self.config.require_mount_point {
-            match machine.mounts.at(path) {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    return Err(format!("{} is not a mount point, and requireMountPoint is set", path.display()));
-                }
-                Err(error) => return Err(error.to_string()),
-            }
+        if self.config.require_mount_point { self.check_mounted(machine) } else { Ok(()) }
+    }
+
+    /// In a container every directory of the host is a mount point: that one of them is a disk, the mount table tells.
+    fn check_mounted(&self, machine: &Machine) -> Result<(), String> {
+        let (path, said) = (self.dir.path(), |error: host::Error| error.to_string());
+        let refused = |what| Err(format!("{} is {what}, and requireMountPoint is set", path.display()));
+        if machine.mounts.at(path).map_err(said)?.is_none() {
+            return refused("not a mount point");
         }
-        Ok(())
+        match machine.mounts.ground(path).map_err(said)? {
+            Some(ground) if ground.is_itself => refused("not a mount point of the host, but a directory of it"),
+            _ => Ok(()),
+        }
     }
 
     /// Nothing is read or written before the pool is ours: another process would be making what we undo.

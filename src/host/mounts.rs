@@ -86,6 +86,8 @@ pub struct MountIdentity {
 pub struct Ground {
     /// Whether the root of the filesystem is seen there, and not a directory in it.
     pub is_root: bool,
+    /// Whether it is only the directory of that path itself: so a container sees a directory of its host.
+    pub is_itself: bool,
     /// The filesystem, where it is one of ours.
     pub fs: Option<FsKind>,
 }

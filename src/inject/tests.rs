@@ -89,6 +89,24 @@ fn what_needs_nothing_stays_as_it_is() {
 }
 
 #[test]
+fn what_was_cut_off_or_has_a_line_less_is_refused_or_done_once() {
+    for (name, given, _) in streams() {
+        let cuts = (0..given.len()).step_by(11).filter_map(|end| given.get(..end)).map(str::to_owned);
+        let lines: Vec<_> = given.split_inclusive('\n').collect();
+        let without =
+            |gone: usize| lines.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, line)| *line).collect();
+        for text in cuts.chain((0..lines.len()).map(without)) {
+            let Ok(once) = inject(&text, &task("x", false)) else { continue };
+            let twice = inject(&once.text, &task("x", false)).map(|twice| twice.text);
+            assert_eq!(twice.as_ref(), Ok(&once.text), "{name}\n{text}");
+            // A key with nothing under it is the one thing that does not come back.
+            let given = text.replace("        volumeMounts:\n        volumeDevices:\n", "        volumeDevices:\n");
+            assert_eq!(inject(&once.text, &task("", true)).map(|back| back.text), Ok(given), "{name}");
+        }
+    }
+}
+
+#[test]
 fn it_says_what_it_did() {
     let devices = pod("", "    volumeDevices: [{name: d, devicePath: /e}]\n");
     let gone = added(&pod("", "")).text.replace("name: d, mountPath: /d", "name: e, mountPath: /d");

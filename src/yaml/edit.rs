@@ -101,9 +101,9 @@ impl<'a> Pen<'a> {
         wanted: &'v [Value],
     ) -> Change<'n, Vec<Slot<'v>>> {
         let values: Vec<_> = items.iter().map(|item| item.value()).collect();
-        // What has no names is in its place.
-        let is_fixed = values.len() == wanted.len()
-            && values.iter().zip(wanted).all(|(old, want)| old.name().is_none() && old.is_like(want));
+        // As many, by the same names or without: each is in its place.
+        let in_place = |(old, want): (&Value, &Value)| old.is_like(want) && old.name() == want.name();
+        let is_fixed = values.len() == wanted.len() && values.iter().zip(wanted).all(in_place);
         let is_same =
             |old: &Value, want: &Value| is_fixed || old == want || want.name().is_some() && old.name() == want.name();
         let (mut slots, mut next) = (Vec::new(), 0);
@@ -142,7 +142,7 @@ impl<'a> Pen<'a> {
         }
         let added = |at: usize| {
             let here = new.iter().filter(move |(behind, ..)| *behind == at);
-            here.map(|(_, key, value)| Slot::New(Some(key.as_str()), *value))
+            here.map(|(_, key, value)| Slot::New(Some(key.as_str()), value))
         };
         let mut slots: Vec<_> = added(0).collect();
         for (at, entry) in entries.iter().enumerate() {

@@ -61,7 +61,7 @@ fn what_is_refused_leaves_nothing_to_apply() {
     let (_, good) = stream("deployment.yaml");
     let output = ullage(&["-f", &good, "-f", "-"], "a: 1\n---\n- {{ .Values.a }}\n");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
-    assert!(text(&output.stderr).starts_with("ullage: standard input: document 2, line 3, column 5: "), "{output:?}");
+    assert!(text(&output.stderr).starts_with("ullage: standard input: document 2, line 3, column 4: "), "{output:?}");
     let output = ullage(&["-f", "/none.yaml"], "");
     assert_eq!(text(&output.stderr), "ullage: cannot read /none.yaml: No such file or directory (os error 2)\n");
     let output = ullage(&["--image", "no image"], "");

@@ -197,6 +197,24 @@ fn owner_and_mode_of_the_root_directory_stay() {
     }
 }
 
+/// What a container sees of its host: a directory that is bound to its own path is a mount point, and no disk.
+#[test]
+fn a_directory_at_its_own_path_is_told_from_a_disk() {
+    let bed = Scratch::new(FsKind::Ext4);
+    let mounts = bed.machine().mounts;
+    let dir = bed.dir().join("pools/default");
+    fs::create_dir_all(&dir).unwrap();
+    let run = |words: &[&str]| assert!(Command::new(words[0]).args(&words[1..]).arg(&dir).status().unwrap().success());
+    run(&["mount", "--bind", dir.to_str().unwrap()]);
+    let ground = mounts.ground(&dir).unwrap().unwrap();
+    run(&["mount", "-t", "tmpfs", "disk"]);
+    let disk = mounts.ground(&dir).unwrap().unwrap();
+    run(&["umount"]);
+    run(&["umount"]);
+    assert_eq!((ground.is_root, ground.is_itself), (false, true));
+    assert_eq!((disk.is_root, disk.is_itself), (true, false));
+}
+
 #[test]
 fn removing_a_tree_follows_no_link() {
     let bed = Scratch::new(FsKind::Xfs);

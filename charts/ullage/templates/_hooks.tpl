@@ -1,6 +1,6 @@
 {{/* What the hooks of uninstalling and upgrading share: an account, its binding, and a Job with our own image. */}}
 
-{{/* A hook that failed stays until the next attempt, so that its log can be read. */}}
+{{/* A Job that failed stays until the next attempt, so that its log can be read. */}}
 {{- define "ullage.hook" -}}
 helm.sh/hook: {{ .hook }}
 helm.sh/hook-weight: {{ .weight | quote }}

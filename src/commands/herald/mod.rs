@@ -5,5 +5,5 @@ mod news;
 mod node;
 mod pod;
 
-pub(super) use node::{Refused, Watchman};
+pub(super) use node::Watchman;
 pub(super) use pod::PodHerald;

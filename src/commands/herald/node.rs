@@ -10,17 +10,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::news::{self, News};
 use crate::api::machine;
 use crate::commands::samples;
+use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
-use crate::model::{Level, PodRef, VolumeId};
+use crate::model::{Level, VolumeId};
 use crate::monitor::{Follower, Monitor, Thresholds};
 use crate::observe::metrics::WatchSource;
 
 /// Watches every volume that is mounted on a node, and tells of it on the claims and the pods.
 pub(in crate::commands) struct Watchman {
     engine: Arc<Engine>,
-    users: Users,
     monitor: Monitor,
     events: Events,
     refuse: mpsc::Sender<Refusal>,
@@ -28,12 +28,6 @@ pub(in crate::commands) struct Watchman {
     /// Whose reservation is broken, and when that was said.
     broken: BTreeMap<VolumeId, Instant>,
 }
-
-/// The pods that use a volume. It may block.
-pub(in crate::commands) type Users = Arc<dyn Fn(&VolumeId) -> Vec<PodRef> + Send + Sync>;
-
-/// What is told of an expansion that does not fit.
-pub(in crate::commands) type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
 
 /// A volume that does not grow, and why.
 type Refusal = (VolumeId, String);
@@ -51,13 +45,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Watchman {
     /// The watchman of a node. He asks no API server before there is something to tell. Inside a runtime.
-    pub(in crate::commands) fn new(engine: Arc<Engine>, users: Users, thresholds: Thresholds, from: Reporter) -> Self {
-        Self::telling(engine, users, Monitor::new(thresholds), Events::start(Arc::new(Cluster::new()), from))
+    pub(in crate::commands) fn new(engine: &Arc<Engine>, thresholds: Thresholds, from: Reporter) -> Self {
+        Self::telling(engine, thresholds, Events::start(Arc::new(Cluster::new()), from))
     }
 
-    fn telling(engine: Arc<Engine>, users: Users, monitor: Monitor, events: Events) -> Self {
+    fn telling(engine: &Arc<Engine>, thresholds: Thresholds, events: Events) -> Self {
         let (refuse, refusals) = mpsc::channel(REFUSALS);
-        Self { engine, users, monitor, events, refuse, refusals, broken: BTreeMap::new() }
+        let (engine, monitor) = (engine.clone(), Monitor::new(thresholds));
+        Self { engine, monitor, events, refuse, refusals, broken: BTreeMap::new() }
     }
 
     /// What he has seen, as it is when somebody asks.
@@ -66,7 +61,7 @@ impl Watchman {
         Arc::new(move || samples::watch(&monitor))
     }
 
-    /// Where he is told of an expansion that does not fit. Nobody waits there.
+    /// Where he is told of expansions that do not fit.
     pub(in crate::commands) fn refused(&self) -> Refused {
         let refuse = self.refuse.clone();
         Arc::new(move |volume, reason| {
@@ -127,8 +122,8 @@ impl Watchman {
 
     /// Posts news on everybody whom they concern.
     async fn tell(&self, volume: &VolumeId, news: News) {
-        let (engine, users, id) = (self.engine.clone(), self.users.clone(), volume.clone());
-        let concerned = spawn_blocking(move || concerned(&engine, &users, &id));
+        let (engine, id) = (self.engine.clone(), volume.clone());
+        let concerned = spawn_blocking(move || concerned(&engine, &id));
         let (called, subjects) = match timeout(PATIENCE, concerned).await {
             Ok(Ok(Ok(concerned))) => concerned,
             // Most likely it was deleted meanwhile.
@@ -143,9 +138,9 @@ impl Watchman {
 }
 
 /// What a volume is called, and whom its news concern.
-fn concerned(engine: &Engine, users: &Users, volume: &VolumeId) -> engine::Result<(String, Vec<Subject>)> {
+fn concerned(engine: &Engine, volume: &VolumeId) -> engine::Result<(String, Vec<Subject>)> {
     let claim = engine.record(volume)?.spec.claim;
-    Ok((news::called(volume, &claim), news::subjects(volume, &claim, users(volume))))
+    Ok((news::called(volume, &claim), news::subjects(volume, &claim, engine.users(volume)?)))
 }
 
 #[cfg(test)]

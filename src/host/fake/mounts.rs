@@ -153,7 +153,7 @@ impl Mounts for Fake {
     fn ground(&self, path: &Path) -> Result<Option<Ground>> {
         let mut world = self.world();
         world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
-        Ok(world.mount_at(path).map(|mount| Ground { is_root: true, fs: mount.fs }))
+        Ok(world.mount_at(path).map(|mount| Ground { is_root: true, is_itself: false, fs: mount.fs }))
     }
 
     fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {

@@ -68,7 +68,10 @@ impl Line {
 
     fn ground(&self) -> Ground {
         let fs = FsKind::ALL.into_iter().find(|kind| kind.as_str() == self.fs);
-        Ground { is_root: self.root == Path::new("/"), fs }
+        let is_root = self.root == Path::new("/");
+        // The filesystem may itself be mounted below the host's root: then the end of the path is in it.
+        let is_itself = !is_root && self.root.strip_prefix("/").is_ok_and(|root| self.target.ends_with(root));
+        Ground { is_root, is_itself, fs }
     }
 
     /// That under the filesystem; of a bound device node, which lies on /dev, that of its name.
@@ -131,9 +134,15 @@ mod tests {
     fn tells_a_filesystem_from_a_directory_in_one() {
         let ground = |line: &str| Line::parse(line.as_bytes()).unwrap().ground();
         let whole = ground("1 2 7:9 / /data rw - xfs /dev/loop9 rw");
-        assert_eq!(whole, Ground { is_root: true, fs: Some(FsKind::Xfs) });
+        assert_eq!(whole, Ground { is_root: true, is_itself: false, fs: Some(FsKind::Xfs) });
         let part = ground("1 2 8:1 /volumes/a/data /data rw - btrfs /dev/sda1 rw");
-        assert_eq!(part, Ground { is_root: false, fs: None });
+        assert_eq!(part, Ground { is_root: false, is_itself: false, fs: None });
+        for (root, is_itself) in
+            [("/srv/pool", true), ("/pool", true), ("/ool", false), ("/other", false), ("/x/srv/pool", false)]
+        {
+            let seen = ground(&format!("1 2 8:1 {root} /srv/pool rw - ext4 /dev/sda1 rw"));
+            assert_eq!((seen.is_root, seen.is_itself), (false, is_itself), "{root}");
+        }
     }
 
     #[test]

@@ -57,7 +57,10 @@ fn mount(bed: &dyn Bed) {
         assert_eq!(machine.mounts.error_count(device, fs).unwrap(), 0);
         let identity = machine.mounts.identity(&target).unwrap().unwrap();
         assert_eq!(machine.mounts.device_size(identity).unwrap(), Some(smallest(fs)));
-        assert_eq!(machine.mounts.ground(&target).unwrap(), Some(Ground { is_root: true, fs: Some(fs) }));
+        assert_eq!(
+            machine.mounts.ground(&target).unwrap(),
+            Some(Ground { is_root: true, is_itself: false, fs: Some(fs) })
+        );
         assert_eq!(machine.mounts.identity(&target).unwrap(), Some(identity));
 
         let list = machine.mounts.list().unwrap();

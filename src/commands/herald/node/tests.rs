@@ -2,15 +2,15 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::config::{Overcommit, PoolConfig, Reserve};
-use crate::engine::{Access, CreateRequest, SizeRange, StageRequest};
+use crate::engine::{Access, CreateRequest, PublishRequest, SizeRange, StageRequest};
 use crate::host::fake::Fake;
 use crate::k8s::events::SubjectKind;
-use crate::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, PoolName, VolumeSpec};
+use crate::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, PodRef, PoolName, VolumeSpec};
 use crate::monitor::Limits;
 
 const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
 
-/// A node with one volume of 1 GiB, which is mounted.
+/// A node with one volume of 1 GiB, which a pod uses.
 struct Node {
     fake: Fake,
     engine: Arc<Engine>,
@@ -47,15 +47,17 @@ impl Node {
         engine.create(&CreateRequest { spec, accepted }).unwrap();
         let access = if content == Content::Block { Access::Block } else { Access::Mount(None) };
         let options = MountOptions::default();
-        engine.stage(&volume, &StageRequest { staging: "/kubelet/staging".into(), access, options }).unwrap();
+        let (staging, target) = (PathBuf::from("/kubelet/staging"), PathBuf::from("/kubelet/target"));
+        engine.stage(&volume, &StageRequest { staging: staging.clone(), access, options }).unwrap();
+        let pod = Some(PodRef { namespace: "shop".into(), name: "web-0".into(), uid: "uid-of-web-0".into() });
+        let publish = PublishRequest { staging, target, access, read_only: false, exclusive: false, pod };
+        engine.publish(&volume, &publish).unwrap();
         Self { fake, engine, volume }
     }
 
     fn watchman(&self, thresholds: Thresholds) -> (Watchman, mpsc::Receiver<crate::k8s::events::Posting>) {
         let (events, heard) = Events::heard();
-        let pod = PodRef { namespace: "shop".into(), name: "web-0".into(), uid: "uid-of-web-0".into() };
-        let users: Users = Arc::new(move |_| vec![pod.clone()]);
-        (Watchman::telling(self.engine.clone(), users, Monitor::new(thresholds), events), heard)
+        (Watchman::telling(&self.engine, thresholds, events), heard)
     }
 }
 
