@@ -18,7 +18,7 @@ use super::signals::{Signals, Stopped, until};
 use super::{Error, Result};
 use crate::api::machine::{self, Machine};
 use crate::config::Config;
-use crate::csi::{self, Refused};
+use crate::csi;
 use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;

@@ -68,9 +68,6 @@ pub struct Door {
     pub refused: Refused,
 }
 
-/// Hears of a volume that cannot have the size that is asked for, and why.
-pub type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
-
 /// The door, as the generated services want it.
 #[derive(Clone)]
 struct Service(Arc<Door>);
