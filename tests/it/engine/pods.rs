@@ -86,6 +86,10 @@ fn a_damaged_note_stops_nothing() {
         for target in ["/kubelet/a", "/kubelet/b"] {
             world.engine.unpublish(&volume.id(), Path::new(target)).unwrap();
         }
+        assert_eq!(note(&world), None);
+        world.fake.machine().files.write_whole(Path::new(NOTE), damaged).unwrap();
+        world.engine.unpublish(&volume.id(), Path::new("/kubelet/a")).unwrap();
+        assert!(world.fake.machine().files.read(Path::new(NOTE)).unwrap().is_none(), "it is taken away");
         world.unstage(&volume).unwrap();
         world.delete(&volume).unwrap();
     }
