@@ -1,7 +1,7 @@
 //! `helm install`, and everything becomes ready: the first part of the tests.
 
-use crate::api;
-use crate::cluster::{DRIVER, RELEASE, SYSTEM, helm, kubectl, nodes, patience, project, so, wait_for};
+use crate::cluster::{DRIVER, RELEASE, SYSTEM, kubectl, nodes, patience, project, so, wait_for};
+use crate::{api, page};
 
 /// What `helm` is told of the chart: the values of the tests, and what `E2E_HELM` says more.
 pub(crate) fn with_values<'a>(words: &[&'a str], values: &'a str, more: &'a str) -> Vec<&'a str> {
@@ -12,10 +12,8 @@ pub(crate) fn with_values<'a>(words: &[&'a str], values: &'a str, more: &'a str)
 
 #[test]
 fn helm_installs_it_and_everything_is_ready() {
-    let (chart, values) = (project("charts/ullage"), project("tests/e2e/values.yaml"));
-    let (chart, values) = (chart.to_str().unwrap(), values.to_str().unwrap());
-    let more = std::env::var("E2E_HELM").unwrap_or_default();
-    let said = helm(&with_values(&["install", RELEASE, chart, "--create-namespace"], values, &more));
+    let values = project("tests/e2e/values.yaml");
+    let said = page::install(values.to_str().unwrap(), &std::env::var("E2E_HELM").unwrap_or_default());
     assert!(said.contains("STATUS: deployed"), "{said}");
     is_rolled_out();
 

@@ -14,6 +14,7 @@ mod install;
 mod last;
 mod life;
 mod nodes;
+mod page;
 mod place;
 mod room;
 mod shapes;
