@@ -39,6 +39,7 @@ fn filesystem(name: &str, class: &str, online: bool) {
     if online {
         // Seen in the pod within 10 s with a kubelet that looks every two seconds.
         wait_for("the pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
+        place.has_size("data", "640Mi", 15);
     }
     let wrote = wrote_all(&place, "app");
     place.delete_pod("app");

@@ -1,6 +1,6 @@
 //! docs/kubernetes.md, followed to the letter.
 
-use crate::cluster::{kubectl, project, so, try_run, wait_for};
+use crate::cluster::{kubectl, project, so, try_kubectl, try_run, wait_for};
 use crate::install::with_values;
 
 /// The commands of the page's section, block by block, as they stand there.
@@ -28,8 +28,20 @@ pub(crate) fn install(values: &str, more: &str) -> String {
     follow(&commands.replace(installing, &words))
 }
 
+/// What the page has made in the namespace `default`, which no test owns.
+struct Example;
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let file = project("manifests/examples/app.yaml");
+        // On the way out of a failure, too, and that one is to be read.
+        let _ = try_kubectl(&["delete", "-f", file.to_str().expect("a path of text"), "--timeout=90s"]);
+    }
+}
+
 #[test]
 fn a_first_claim_is_made_grown_and_described_as_the_page_says() {
+    let _example = Example;
     let said = blocks("The first claim").iter().map(|block| follow(block)).collect::<String>();
     assert!(said.contains("/data"), "{said}");
     let said = follow(&blocks("Growing it")[0]);
@@ -40,5 +52,4 @@ fn a_first_claim_is_made_grown_and_described_as_the_page_says() {
         so(mib.is_some_and(|mib| mib > 1900), size)
     });
     follow(&blocks("Hearing that it fills")[0]);
-    kubectl(&["delete", "-f", project("manifests/examples/app.yaml").to_str().unwrap(), "--timeout=90s"]);
 }

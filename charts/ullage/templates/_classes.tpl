@@ -13,7 +13,7 @@ volumeLifecycleModes: [Persistent]
 {{/* Of a StorageClass, given as {class, root}: the fields that cannot change, as JSON. */}}
 {{- define "ullage.fixed" -}}
 {{- $parameters := dict -}}
-{{- range $key, $value := .class.parameters }}{{ $_ := set $parameters $key (toString $value) }}{{ end -}}
+{{- range $key, $value := .class.parameters }}{{ $_ := set $parameters $key (kindIs "float64" $value | ternary (printf "%.0f" (float64 $value)) (toString $value)) }}{{ end -}}
 {{- $fixed := dict "provisioner" .root.Values.driverName "reclaimPolicy" (.class.reclaimPolicy | default "Delete") "volumeBindingMode" "WaitForFirstConsumer" -}}
 {{- if $parameters }}{{ $_ := set $fixed "parameters" $parameters }}{{ end -}}
 {{- toJson $fixed -}}
