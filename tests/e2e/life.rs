@@ -42,7 +42,14 @@ fn filesystem(name: &str, class: &str, online: bool) {
         place.has_size("data", "640Mi", 15);
     }
     let wrote = wrote_all(&place, "app");
+    let (node, volume) = (place.node_of("app"), place.volume_of("data"));
     place.delete_pod("app");
+    // A kubelet that has the next pod by then keeps the volume staged, and it is not mounted anew.
+    wait_for("the volume is not mounted", 60, || {
+        let said = ullage(&node, &["volume", "inspect", &volume, "-o", "json"]);
+        let found: serde_json::Value = serde_json::from_str(&said).expect(&said);
+        so(found["mounts"].as_array().is_some_and(Vec::is_empty), &found["mounts"])
+    });
     place.apply(&Pod::new("app", "data").yaml());
     place.ready("app");
     place.has_size("data", "640Mi", 15);
