@@ -22,7 +22,7 @@ use crate::csi;
 use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;
-use crate::model::VolumeId;
+use crate::model::{Bytes, VolumeId};
 use crate::monitor::Thresholds;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
@@ -101,7 +101,7 @@ impl House {
         });
         let caretaker = Caretaker::start(engine.clone());
         let refused =
-            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as csi::Refused, Watchman::refused);
+            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);
         if let Some(watchman) = watchman {
             tokio::spawn(watchman.watch(caretaker.recovered()));
         }

@@ -14,7 +14,7 @@ use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
-use crate::model::{Level, VolumeId};
+use crate::model::{Bytes, Level, VolumeId};
 use crate::monitor::{Follower, Monitor, Thresholds};
 use crate::observe::metrics::WatchSource;
 
@@ -29,8 +29,8 @@ pub(in crate::commands) struct Watchman {
     broken: BTreeMap<VolumeId, Instant>,
 }
 
-/// A volume that does not grow, and why.
-type Refusal = (VolumeId, String);
+/// A volume that does not grow, to which size, and why.
+type Refusal = (VolumeId, Bytes, String);
 
 /// Refusals that wait; a caller that is refused asks again.
 const REFUSALS: usize = 64;
@@ -64,9 +64,9 @@ impl Watchman {
     /// Where he is told of expansions that do not fit.
     pub(in crate::commands) fn refused(&self) -> Refused {
         let refuse = self.refuse.clone();
-        Arc::new(move |volume, reason| {
+        Arc::new(move |volume, asked, reason| {
             // Where too many wait, this one is heard of by the claim's condition.
-            let _ = refuse.try_send((volume.clone(), reason.to_owned()));
+            let _ = refuse.try_send((volume.clone(), asked, reason.to_owned()));
         })
     }
 
@@ -93,8 +93,8 @@ impl Watchman {
                     Err(RecvError::Lagged(_)) => self.catch_up().await,
                     Err(RecvError::Closed) => return,
                 },
-                Some((volume, reason)) = self.refusals.recv() => {
-                    self.tell(&volume, News::refused_expansion(&reason)).await;
+                Some((volume, asked, reason)) = self.refusals.recv() => {
+                    self.tell(&volume, News::refused_expansion(asked, &reason)).await;
                 }
                 _ = rounds.tick() => self.look_at_reservations().await,
             }

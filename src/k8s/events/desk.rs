@@ -23,7 +23,8 @@ pub(super) struct Desk {
     cluster: Arc<Cluster>,
     reporter: Reporter,
     book: Book,
-    limits: DefaultKeyedRateLimiter<String>,
+    /// By the object's uid and the reason: what is refused again and again does not silence an alert.
+    limits: DefaultKeyedRateLimiter<(String, &'static str)>,
     /// The namespaces in which events are not permitted, and until when nobody asks again.
     muted: HashMap<String, Instant>,
     /// The trouble that was said last.
@@ -41,12 +42,12 @@ enum Fate {
     Dropped,
 }
 
-/// As many events of one object at once; the numbers are client-go's.
+/// As many events of one object and reason at once; the numbers are client-go's.
 const BURST: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
 /// After them, one in that time.
 const REFILL: Duration = Duration::from_secs(300);
-/// Objects that were quiet are forgotten when there are more.
-const OBJECTS: usize = 1024;
+/// Those that were quiet are forgotten when there are more.
+const LIMITED: usize = 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -99,13 +100,13 @@ impl Desk {
         if is_muted || is_known {
             return false;
         }
-        if self.limits.len() > OBJECTS {
+        if self.limits.len() > LIMITED {
             self.limits.retain_recent();
         }
-        let is_allowed = self.limits.check_key(&posting.subject.uid).is_ok();
+        let is_allowed = self.limits.check_key(&(posting.subject.uid.clone(), posting.notice.reason)).is_ok();
         if !is_allowed {
             let (object, reason) = (&posting.subject.name, posting.notice.reason);
-            tracing::debug!(object, reason, "too many events on one object: this one is not posted");
+            tracing::debug!(object, reason, "too many such events on one object: this one is not posted");
         }
         is_allowed
     }

@@ -5,7 +5,7 @@ use crate::config::{Overcommit, PoolConfig, Reserve};
 use crate::engine::{Access, CreateRequest, PublishRequest, SizeRange, StageRequest};
 use crate::host::fake::Fake;
 use crate::k8s::events::SubjectKind;
-use crate::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, PodRef, PoolName, VolumeSpec};
+use crate::model::{Backend, Claim, Content, FsKind, MountOptions, PodRef, PoolName, VolumeSpec};
 use crate::monitor::Limits;
 
 const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
@@ -96,7 +96,7 @@ async fn what_happens_to_a_volume_is_told_on_its_claim_and_its_pods() {
     let numbers = source();
     assert_eq!((numbers.volumes.len(), numbers.volumes[0].level), (1, Level::Full));
 
-    refused(&node.volume, "4Ti asked for, 94Gi available");
+    refused(&node.volume, Bytes::gib(4096), "4Ti asked for, 94Gi available");
     let note = "The volume does not grow (claim data): 4Ti asked for, 94Gi available".to_owned();
     assert_eq!(heard(&mut posted, minute).await, on_both("ExpansionRefused", note));
 
