@@ -32,7 +32,7 @@ pub struct Server {
     /// How often the caretaker of the trash was woken.
     pub woken: Arc<AtomicUsize>,
     /// Which volumes could not have their size, with what was answered.
-    pub refused: Arc<Mutex<Vec<(String, String)>>>,
+    pub refused: Arc<Mutex<Vec<((String, Bytes), String)>>>,
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
@@ -82,7 +82,7 @@ impl Server {
             deleted: Arc::new(move || {
                 count.fetch_add(1, Ordering::SeqCst);
             }),
-            refused: Arc::new(move |id, _, text| note.lock().unwrap().push((id.to_string(), text.to_owned()))),
+            refused: Arc::new(move |id, asked, text| note.lock().unwrap().push(((id.to_string(), asked), text.to_owned()))),
         };
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("csi.sock");
