@@ -101,8 +101,9 @@ impl House {
             (None, None) => metrics,
         });
         let caretaker = Caretaker::start(engine.clone());
-        let refused =
-            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);
+        let refused = watchman
+            .as_ref()
+            .map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);
         let watching = watchman.map(|watchman| tokio::spawn(watchman.watch(caretaker.recovered())));
         let (stop, stopped) = watch::channel(false);
 

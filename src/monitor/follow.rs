@@ -154,6 +154,10 @@ mod tests {
         }
         release.send(()).unwrap();
         looked(&follower).await;
-        assert_eq!((watched(), looks.load(Ordering::SeqCst)), (vec!["v2".to_owned()], 3), "the old one is not the last");
+        assert_eq!(
+            (watched(), looks.load(Ordering::SeqCst)),
+            (vec!["v2".to_owned()], 3),
+            "the old one is not the last"
+        );
     }
 }

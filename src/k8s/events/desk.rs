@@ -155,9 +155,9 @@ impl Desk {
             _ => self.trouble.replace(discriminant(error)) != Some(discriminant(error)),
         };
         match self.reporter.is_optional {
-            _ if !is_news => {}
-            true => tracing::info!(namespace, %error, "events are not posted"),
-            false => tracing::warn!(namespace, %error, "events are not posted"),
+            true if is_news => tracing::info!(namespace, %error, "events are not posted"),
+            false if is_news => tracing::warn!(namespace, %error, "events are not posted"),
+            _ => {}
         }
     }
 }

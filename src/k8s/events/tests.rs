@@ -1,4 +1,6 @@
-use std::collections::BTreeMap;
+mod log;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ struct Server(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     events: BTreeMap<String, Value>,
+    /// The namespaces that permit none.
+    closed: BTreeSet<String>,
     /// Method and name, or reason of what was made.
     asked: Vec<String>,
 }
@@ -50,12 +54,16 @@ impl Server {
 
     fn answer(&self, method: &Method, path: &str, body: &[u8], is_done: bool) -> Response<Body> {
         let sent: Value = serde_json::from_slice(body).unwrap();
-        let name = path.strip_prefix("/apis/events.k8s.io/v1/namespaces/shop/events").expect(path);
+        let path = path.strip_prefix("/apis/events.k8s.io/v1/namespaces/").expect(path);
+        let (namespace, name) = path.split_once("/events").expect(path);
         let mut state = self.0.lock().unwrap();
         let word = if method == Method::POST { sent["reason"].as_str().unwrap() } else { name };
         state.asked.push(format!("{method} {word}"));
         if !is_done {
             return response(200, "");
+        }
+        if state.closed.contains(namespace) {
+            return failure(403, "events is forbidden");
         }
         if method == Method::POST {
             let name = sent["metadata"]["name"].as_str().unwrap().to_owned();

@@ -82,7 +82,9 @@ impl Server {
             deleted: Arc::new(move || {
                 count.fetch_add(1, Ordering::SeqCst);
             }),
-            refused: Arc::new(move |id, asked, text| note.lock().unwrap().push(((id.to_string(), asked), text.to_owned()))),
+            refused: Arc::new(move |id, asked, text| {
+                note.lock().unwrap().push(((id.to_string(), asked), text.to_owned()))
+            }),
         };
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("csi.sock");
