@@ -25,14 +25,17 @@ use ullage::rpc::socket::{Access, connect, listen};
 
 use crate::world::{POOL, pool};
 
+/// A volume, and the size that was asked for.
+type Wish = (String, Bytes);
+
 pub struct Server {
     pub fake: Fake,
     pub engine: Arc<Engine>,
     pub metrics: Arc<Metrics>,
     /// How often the caretaker of the trash was woken.
     pub woken: Arc<AtomicUsize>,
-    /// Which volumes could not have their size, with what was answered.
-    pub refused: Arc<Mutex<Vec<((String, Bytes), String)>>>,
+    /// Which volumes could not have which size, with what was answered.
+    pub refused: Arc<Mutex<Vec<(Wish, String)>>>,
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
