@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::caretaker::Caretaker;
 use super::doors::{Doors, Sockets, listen};
@@ -22,7 +23,7 @@ use crate::csi;
 use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;
-use crate::model::VolumeId;
+use crate::model::{Bytes, VolumeId};
 use crate::monitor::Thresholds;
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
@@ -100,11 +101,10 @@ impl House {
             (None, None) => metrics,
         });
         let caretaker = Caretaker::start(engine.clone());
-        let refused =
-            watchman.as_ref().map_or_else(|| Arc::new(|_: &VolumeId, _: &str| {}) as csi::Refused, Watchman::refused);
-        if let Some(watchman) = watchman {
-            tokio::spawn(watchman.watch(caretaker.recovered()));
-        }
+        let refused = watchman
+            .as_ref()
+            .map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);
+        let watching = watchman.map(|watchman| tokio::spawn(watchman.watch(caretaker.recovered())));
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
@@ -122,6 +122,7 @@ impl House {
             ended = &mut grpc => return ended,
             ended = &mut registration => ended,
             ended = caretaker.watch(&engine, self.needs_a_pool) => ended,
+            ended = watched(watching) => ended,
             name = signals.next() => { tracing::info!(signal = name, "stopping"); Ok(()) }
         };
         drop(registration); // before the other sockets: the kubelet shall not miss them
@@ -195,9 +196,31 @@ async fn register(registrar: Option<Registrar>, recovered: watch::Receiver<bool>
     }
 }
 
+/// Ends only where the watchman has: whoever trusts in events shall not wait for them in vain.
+async fn watched(watching: Option<JoinHandle<()>>) -> Result<()> {
+    match watching {
+        Some(watching) => {
+            let _ = watching.await;
+            Err(Error::Died("the watch over the volumes"))
+        }
+        None => pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watchman_that_ends_is_seen() {
+        let limit = |watching| tokio::time::timeout(Duration::from_secs(1), watched(watching));
+        for ended in [tokio::spawn(async {}), tokio::spawn(async { panic!("on purpose") })] {
+            let ended = limit(Some(ended)).await.expect("nobody sees it").unwrap_err();
+            assert_eq!(ended.to_string(), "the watch over the volumes ended: see the log above");
+        }
+        assert!(limit(Some(tokio::spawn(pending()))).await.is_err());
+        assert!(limit(None).await.is_err());
+    }
 
     #[test]
     fn hundreds_of_long_calls_keep_no_other_waiting() {

@@ -27,7 +27,7 @@ pub use error::Error;
 
 use crate::config::Defaults;
 use crate::engine::Engine;
-use crate::model::{Backend, PoolName, VolumeId};
+use crate::model::{Backend, Bytes, PoolName, VolumeId};
 use crate::observe::metrics::Metrics;
 use crate::rpc::admin::admin_server::AdminServer;
 use crate::rpc::csi::controller_server::ControllerServer;
@@ -45,8 +45,8 @@ pub enum Refusal {
     OutOfRange,
 }
 
-/// What is told of an expansion that does not fit. Nobody waits there.
-pub type Refused = Arc<dyn Fn(&VolumeId, &str) + Send + Sync>;
+/// What is told of an expansion that does not fit: the size that was asked for, and why not. Nobody waits there.
+pub type Refused = Arc<dyn Fn(&VolumeId, Bytes, &str) + Send + Sync>;
 
 /// What all services of a process share.
 pub struct Door {

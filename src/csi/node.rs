@@ -163,7 +163,7 @@ impl Node for Service {
             if let Err(error) = &expanded
                 && matches!(error.kind(), engine::Kind::SizeRefused | engine::Kind::RefusedAgain)
             {
-                (door.refused)(&id, &error.to_string());
+                (door.refused)(&id, range.at_least, &error.to_string());
             }
             let size = expanded?;
             Ok(NodeExpandVolumeResponse { capacity_bytes: size.signed() })

@@ -146,7 +146,7 @@ impl Error {
 fn advice(refused: &Error) -> &'static str {
     match refused {
         Error::CannotGrow(_) => "lower the claim's request to what fits",
-        _ => "raise the claim's request above that",
+        _ => "raise the limit above that",
     }
 }
 

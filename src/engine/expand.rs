@@ -36,9 +36,11 @@ impl fmt::Display for SizeRange {
 impl Engine {
     /// Grows a volume to `range.at_least`, online where it is mounted (`NodeExpandVolume`); returns its size.
     ///
-    /// Where `path` is given the volume must be there, and a size that was refused before the volume was published last is
-    /// [`Error::RefusedAgain`]. Image, record and device grow before the filesystem: killed in between, the same call or the
-    /// next stage goes on.
+    /// Where `path` is given the volume must be there; one that is larger already is as it should be ("already larger than or
+    /// equal to the target capacity": OK); and a size that was refused before the volume was published last is
+    /// [`Error::RefusedAgain`]. Without a path a smaller size is somebody's mistake: [`Error::Smaller`].
+    ///
+    /// Image, record and device grow before the filesystem: killed in between, the same call or the next stage goes on.
     pub fn expand(&self, id: &VolumeId, path: Option<&Path>, range: SizeRange) -> Result<Bytes> {
         let _lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
@@ -67,7 +69,7 @@ impl Engine {
         if let Some(limit) = range.at_most.filter(|limit| *limit < size) {
             return Err(Error::PastLimit { size, limit });
         }
-        if range.at_least < size && range.at_least > Bytes::ZERO {
+        if path.is_none() && range.at_least < size && range.at_least > Bytes::ZERO {
             return Err(Error::Smaller { size, asked: range.at_least });
         }
         if range.at_least > size {

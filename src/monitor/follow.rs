@@ -3,13 +3,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::{Monitor, MountChanges, Target};
 
 /// What can be measured now, or why nobody knows. It may block.
-pub type Targets = Arc<dyn Fn() -> Result<Vec<Target>, String> + Send + Sync>;
+pub type Targets = Arc<dyn Fn() -> Read + Send + Sync>;
+
+type Read = Result<Vec<Target>, String>;
 
 /// What changes in a burst is looked at once, unless [`Follower::pausing`] says more.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -17,12 +19,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Where the kernel does not tell of changes, or a look has failed, the next is no later.
 const AT_LEAST: Duration = Duration::from_secs(10);
 
+/// A disk that does not answer keeps a look, and nobody who waits for it.
+const LIMIT: Duration = Duration::from_secs(5);
+
 /// Makes a monitor watch what is mounted on this machine, whoever mounts it.
 pub struct Follower {
     targets: Targets,
     monitor: Monitor,
-    /// Held from reading what is mounted until it is watched: an older list never comes after a newer one.
-    turn: Mutex<()>,
+    /// Held from reading what is mounted until it is watched: an older list never comes after a newer one. With the look that
+    /// has not come back, as there is never a second one beside it.
+    turn: Mutex<Option<JoinHandle<Read>>>,
     pause: Duration,
 }
 
@@ -55,11 +61,30 @@ impl Follower {
         }
     }
 
-    /// Makes the monitor watch what is mounted now.
+    /// Makes the monitor watch what is mounted now; where that cannot be read in time, it watches what it did.
     pub async fn look(&self) {
-        let _turn = self.turn.lock().await;
-        let targets = self.targets.clone();
-        match spawn_blocking(move || targets()).await {
+        let mut turn = self.turn.lock().await;
+        let mut was_late = turn.is_some();
+        loop {
+            let targets = self.targets.clone();
+            let look = turn.get_or_insert_with(|| spawn_blocking(move || targets()));
+            let Ok(read) = timeout(LIMIT, look).await else {
+                if !was_late {
+                    tracing::warn!("what is mounted cannot be read: a disk does not answer");
+                }
+                return;
+            };
+            *turn = None;
+            self.take(read);
+            if !std::mem::take(&mut was_late) {
+                return;
+            }
+            // That was an old one.
+        }
+    }
+
+    fn take(&self, read: Result<Read, JoinError>) {
+        match read {
             Ok(Ok(targets)) => self.monitor.set_targets(targets),
             Ok(Err(error)) => tracing::warn!(%error, "what is mounted cannot be read"),
             Err(error) => tracing::error!(%error, "what is mounted cannot be read"),
@@ -70,5 +95,69 @@ impl Follower {
 impl fmt::Debug for Follower {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Follower").field("monitor", &self.monitor).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::model::{Reading, VolumeId};
+    use crate::monitor::{Gauge, Thresholds};
+
+    struct Empty;
+
+    impl Gauge for Empty {
+        fn read(&self) -> Result<Reading, String> {
+            Ok(Reading::default())
+        }
+    }
+
+    /// The look that is under way ends, or the limit is over.
+    async fn looked(follower: &Arc<Follower>) {
+        let follower = follower.clone();
+        let look = tokio::spawn(async move { follower.look().await });
+        for _ in 0..1000 {
+            if look.is_finished() {
+                return;
+            }
+            tokio::task::yield_now().await;
+            tokio::time::advance(LIMIT / 50).await; // paused time stands while a thread works
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("it waits for ever");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_sticks_keeps_nobody_waiting_and_there_is_no_second() {
+        let monitor = Monitor::new(Thresholds::default());
+        let (release, released) = mpsc::channel::<()>();
+        let (looks, released) = (Arc::new(AtomicUsize::new(0)), std::sync::Mutex::new(released));
+        let counted = looks.clone();
+        let targets = move || {
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            if number == 1 {
+                let _ = released.lock().unwrap().recv();
+            }
+            let id = VolumeId::from_name(&format!("v{number}"));
+            Ok(vec![Target { id, gauge: Arc::new(Empty), generation: 0 }])
+        };
+        let follower = Arc::new(Follower::new(Arc::new(targets), monitor.clone()));
+        let watched = || monitor.statuses().iter().map(|status| status.id.to_string()).collect::<Vec<_>>();
+        tokio::time::pause();
+        looked(&follower).await;
+        for _ in 0..3 {
+            looked(&follower).await;
+            assert_eq!((watched(), looks.load(Ordering::SeqCst)), (vec!["v0".to_owned()], 2));
+        }
+        release.send(()).unwrap();
+        looked(&follower).await;
+        assert_eq!(
+            (watched(), looks.load(Ordering::SeqCst)),
+            (vec!["v2".to_owned()], 3),
+            "the old one is not the last"
+        );
     }
 }

@@ -60,7 +60,7 @@ async fn serve(csi: &Path, control: &Path) -> Result<()> {
         defaults: config.defaults,
         metrics: Arc::new(Metrics::new(Arc::new(Snapshot::default))),
         deleted: Arc::new(move || caretaker.tend()),
-        refused: Arc::new(|_, _| {}),
+        refused: Arc::new(|_, _, _| {}),
     };
     let questions = UnixListener::bind(control)?;
     std::thread::spawn(move || {

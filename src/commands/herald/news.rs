@@ -1,6 +1,6 @@
 use crate::api::alerts::frames::OUT_OF_STORAGE;
 use crate::k8s::events::{Notice, Severity, Subject, SubjectKind};
-use crate::model::{Claim, Level, PodRef, Reading, VolumeId};
+use crate::model::{Bytes, Claim, Level, PodRef, Reading, VolumeId};
 use crate::monitor::{Event, Status};
 
 /// Something about a volume that people should hear. `docs/events.md` says what each means.
@@ -12,8 +12,8 @@ pub(super) struct News {
     action: &'static str,
     headline: &'static str,
     detail: String,
-    /// Whether the same with another detail is something else.
-    is_own: bool,
+    /// The size that was asked for: the same of another size is something else, and the same with another detail is not.
+    asked: Option<Bytes>,
     lasts: bool,
 }
 
@@ -37,7 +37,7 @@ impl News {
             Level::Full => (Severity::Warning, "VolumeOutOfStorage", OUT_OF_STORAGE),
         };
         let detail = numbers(&status.reading.unwrap_or_default());
-        Self { severity, reason, action: "Measuring", headline, detail, is_own: false, lasts: false }
+        Self { severity, reason, action: "Measuring", headline, detail, asked: None, lasts: false }
     }
 
     /// It is as it was.
@@ -53,34 +53,34 @@ impl News {
             action: "Reserving",
             headline: "Reserved space is missing, and the pool has no room for it",
             detail: "writes may fail before the volume is full".to_owned(),
-            is_own: false,
+            asked: None,
             lasts,
         }
     }
 
-    /// A growth does not fit.
-    pub(super) fn refused_expansion(detail: &str) -> Self {
+    /// A growth to that size does not fit.
+    pub(super) fn refused_expansion(asked: Bytes, detail: &str) -> Self {
         Self {
             severity: Severity::Warning,
             reason: "ExpansionRefused",
             action: "Expanding",
             headline: "The volume does not grow",
             detail: detail.to_owned(),
-            is_own: true,
+            asked: Some(asked),
             lasts: false,
         }
     }
 
     /// As it is posted; people know the volume by what it is `called`.
     pub(super) fn notice(&self, volume: &VolumeId, called: &str) -> Notice {
-        let Self { severity, reason, action, headline, detail, is_own, lasts } = self;
-        let own = if *is_own { detail.as_str() } else { "" };
+        let Self { severity, reason, action, headline, detail, asked, lasts } = self;
+        let asked = asked.map(|size| size.get().to_string()).unwrap_or_default();
         Notice {
             severity: *severity,
             reason,
             action,
             note: format!("{headline} ({called}): {detail}"),
-            topic: format!("{volume} {own}"),
+            topic: format!("{volume} {asked}"),
             lasts: *lasts,
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Bytes, Inodes};
+    use crate::model::Inodes;
 
     const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
 
@@ -190,10 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn only_refusals_differ_by_what_they_say() {
+    fn only_refusals_differ_by_the_size_and_none_by_what_it_says() {
         let volume = VolumeId::from_name("pvc-1");
         let topic = |news: News| news.notice(&volume, "claim data").topic;
-        assert_ne!(topic(News::refused_expansion("4Gi")), topic(News::refused_expansion("8Gi")));
+        let refused = |gib, detail| topic(News::refused_expansion(Bytes::gib(gib), detail));
+        assert_ne!(refused(4, "is full"), refused(8, "is full"));
+        assert_eq!(refused(4, "2Gi available"), refused(4, "1.9Gi available"));
         let full = |used| News::of_level(&status(Level::Full, used, Inodes::default()));
         assert_eq!(topic(full(2000)), topic(full(2001)));
         assert_eq!(topic(News::broken_reservation(false)), topic(News::broken_reservation(true)));

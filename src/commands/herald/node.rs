@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::errands::{Errands, NoAnswer};
 use super::news::{self, News};
 use crate::api::machine;
 use crate::commands::samples;
@@ -14,7 +15,7 @@ use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
-use crate::model::{Level, VolumeId};
+use crate::model::{Bytes, Level, VolumeId};
 use crate::monitor::{Follower, Monitor, Thresholds};
 use crate::observe::metrics::WatchSource;
 
@@ -27,10 +28,12 @@ pub(in crate::commands) struct Watchman {
     refusals: mpsc::Receiver<Refusal>,
     /// Whose reservation is broken, and when that was said.
     broken: BTreeMap<VolumeId, Instant>,
+    /// After a volume's record, or after all reservations.
+    errands: Errands<Option<VolumeId>>,
 }
 
-/// A volume that does not grow, and why.
-type Refusal = (VolumeId, String);
+/// A volume that does not grow, to which size, and why.
+type Refusal = (VolumeId, Bytes, String);
 
 /// Refusals that wait; a caller that is refused asks again.
 const REFUSALS: usize = 64;
@@ -40,9 +43,6 @@ const ROUND: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is considered to say again what lasts.
 const REMINDER: Duration = Duration::from_secs(300);
-/// A pool that does not answer must not keep the news of others waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 impl Watchman {
     /// The watchman of a node. He asks no API server before there is something to tell. Inside a runtime.
     pub(in crate::commands) fn new(engine: &Arc<Engine>, thresholds: Thresholds, from: Reporter) -> Self {
@@ -52,7 +52,7 @@ impl Watchman {
     fn telling(engine: &Arc<Engine>, thresholds: Thresholds, events: Events) -> Self {
         let (refuse, refusals) = mpsc::channel(REFUSALS);
         let (engine, monitor) = (engine.clone(), Monitor::new(thresholds));
-        Self { engine, monitor, events, refuse, refusals, broken: BTreeMap::new() }
+        Self { engine, monitor, events, refuse, refusals, broken: BTreeMap::new(), errands: Errands::new() }
     }
 
     /// What he has seen, as it is when somebody asks.
@@ -64,13 +64,13 @@ impl Watchman {
     /// Where he is told of expansions that do not fit.
     pub(in crate::commands) fn refused(&self) -> Refused {
         let refuse = self.refuse.clone();
-        Arc::new(move |volume, reason| {
+        Arc::new(move |volume, asked, reason| {
             // Where too many wait, this one is heard of by the claim's condition.
-            let _ = refuse.try_send((volume.clone(), reason.to_owned()));
+            let _ = refuse.try_send((volume.clone(), asked, reason.to_owned()));
         })
     }
 
-    /// Watches from the moment when the volumes are in order, for ever.
+    /// Watches from the moment when the volumes are in order, for ever. When he ends something is amiss.
     pub(in crate::commands) async fn watch(mut self, mut recovered: watch::Receiver<bool>) {
         if recovered.wait_for(|recovered| *recovered).await.is_err() {
             return;
@@ -79,7 +79,8 @@ impl Watchman {
         let (engine, monitor) = (self.engine.clone(), self.monitor.clone());
         let targets = Arc::new(move || machine::targets(&engine).map_err(|error| error.to_string()));
         let follower = Follower::new(targets, monitor).pausing(PAUSE);
-        tokio::spawn(async move { follower.follow().await });
+        let mut following = JoinSet::new(); // ends with him
+        following.spawn(async move { follower.follow().await });
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -93,23 +94,30 @@ impl Watchman {
                     Err(RecvError::Lagged(_)) => self.catch_up().await,
                     Err(RecvError::Closed) => return,
                 },
-                Some((volume, reason)) = self.refusals.recv() => {
-                    self.tell(&volume, News::refused_expansion(&reason)).await;
+                Some((volume, asked, reason)) = self.refusals.recv() => {
+                    self.tell(&volume, News::refused_expansion(asked, &reason)).await;
                 }
                 _ = rounds.tick() => self.look_at_reservations().await,
+                _ = following.join_next() => return,
             }
         }
     }
 
     /// Too much has happened to hear of everything: what is full now is told.
-    async fn catch_up(&self) {
+    async fn catch_up(&mut self) {
         for status in self.monitor.statuses().iter().filter(|status| status.level == Level::Full) {
             self.tell(&status.id, News::lasting(status)).await;
         }
     }
 
     async fn look_at_reservations(&mut self) {
-        let found = self.engine.broken_reservations();
+        // Who counts a pool's room holds its lock, for as long as its disk takes to answer.
+        let engine = self.engine.clone();
+        let found = match self.errands.ask(&None, move || engine.broken_reservations()).await {
+            Ok(found) => found,
+            Err(NoAnswer::StillOut) => return,
+            Err(error) => return tracing::warn!(%error, "it is not known which reservations are broken"),
+        };
         self.broken.retain(|volume, _| found.contains(volume));
         for volume in found {
             let said = self.broken.get(&volume);
@@ -121,15 +129,14 @@ impl Watchman {
     }
 
     /// Posts news on everybody whom they concern.
-    async fn tell(&self, volume: &VolumeId, news: News) {
+    async fn tell(&mut self, volume: &VolumeId, news: News) {
         let (engine, id) = (self.engine.clone(), volume.clone());
-        let concerned = spawn_blocking(move || concerned(&engine, &id));
-        let (called, subjects) = match timeout(PATIENCE, concerned).await {
-            Ok(Ok(Ok(concerned))) => concerned,
+        let concerned = self.errands.ask(&Some(volume.clone()), move || concerned(&engine, &id)).await;
+        let (called, subjects) = match concerned {
+            Ok(Ok(concerned)) => concerned,
             // Most likely it was deleted meanwhile.
-            Ok(Ok(Err(error))) => return tracing::debug!(%volume, %error, "an event is not posted"),
-            Ok(Err(error)) => return tracing::error!(%volume, %error, "an event is not posted"),
-            Err(_) => return tracing::warn!(%volume, "an event is not posted: the volume's record cannot be read"),
+            Ok(Err(error)) => return tracing::debug!(%volume, %error, "an event is not posted"),
+            Err(error) => return tracing::warn!(%volume, %error, "an event is not posted"),
         };
         for subject in subjects {
             self.events.post(subject, news.notice(volume, &called));

@@ -11,7 +11,7 @@ use crate::k8s::{Claims, Cluster};
 use crate::model::{Level, VolumeId};
 use crate::monitor::{Event, Monitor};
 
-/// Tells of a volume that becomes full on its claim, and on the pod in which this process runs, where that is permitted.
+/// Tells of a volume that is full on its claim, and on the pod in which this process runs, where that is permitted.
 pub(in crate::commands) struct PodHerald {
     claims: Arc<dyn Claims>,
     events: Events,
@@ -48,25 +48,32 @@ impl PodHerald {
         Some(Self { claims: cluster.clone(), events, volumes: named.collect(), pod, namespace, is_said: false })
     }
 
-    /// Tells of everything that becomes full from now on, for ever.
+    /// Tells of everything that is full from now on, for ever.
     pub(in crate::commands) fn start(self, monitor: &Monitor) {
-        tokio::spawn(self.listen(monitor.subscribe()));
+        tokio::spawn(self.listen(monitor.clone(), monitor.subscribe()));
     }
 
-    async fn listen(mut self, mut events: Receiver<Arc<Event>>) {
+    async fn listen(mut self, monitor: Monitor, mut events: Receiver<Arc<Event>>) {
         loop {
             match events.recv().await {
-                Ok(event) => {
-                    if let Event::Level { status, .. } = &*event
-                        && status.level == Level::Full
-                        && let Some(news) = News::of(&event)
-                    {
-                        self.tell(&status.id, &news).await;
+                Ok(event) => self.hear(&event).await,
+                Err(RecvError::Lagged(_)) => {
+                    for status in monitor.statuses().iter().filter(|status| status.level == Level::Full) {
+                        self.tell(&status.id, &News::lasting(status)).await;
                     }
                 }
-                Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
+        }
+    }
+
+    /// What lasts is told again: it may be permitted now, or there may be an API server that takes it.
+    async fn hear(&mut self, event: &Event) {
+        if let Event::Level { status, .. } | Event::Reminder(status) = event
+            && status.level == Level::Full
+            && let Some(news) = News::of(event)
+        {
+            self.tell(&status.id, &news).await;
         }
     }
 

@@ -128,6 +128,12 @@ impl Fake {
         self.world().fail_next = Some((call, errno));
     }
 
+    /// The machine answers nobody while that is done.
+    pub fn stalled<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        let _world = self.world();
+        meanwhile()
+    }
+
     /// How many steps were taken since the last [`Fake::cut`].
     pub fn steps(&self) -> usize {
         self.world().steps

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::{Discriminant, discriminant};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,11 +23,14 @@ pub(super) struct Desk {
     cluster: Arc<Cluster>,
     reporter: Reporter,
     book: Book,
-    limits: DefaultKeyedRateLimiter<String>,
+    /// By the object's uid and the reason: what is refused again and again does not silence an alert.
+    limits: DefaultKeyedRateLimiter<(String, &'static str)>,
     /// The namespaces in which events are not permitted, and until when nobody asks again.
     muted: HashMap<String, Instant>,
-    /// The trouble that was said last.
+    /// The trouble that was said last, with all of them.
     trouble: Option<Discriminant<Error>>,
+    /// The namespaces of which it was said that events are not permitted there.
+    forbidden: HashSet<String>,
 }
 
 /// What becomes of an event that was not posted.
@@ -41,12 +44,12 @@ enum Fate {
     Dropped,
 }
 
-/// As many events of one object at once; the numbers are client-go's.
+/// As many events of one object and reason at once; the numbers are client-go's.
 const BURST: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
 /// After them, one in that time.
 const REFILL: Duration = Duration::from_secs(300);
-/// Objects that were quiet are forgotten when there are more.
-const OBJECTS: usize = 1024;
+/// Those that were quiet are forgotten when there are more.
+const LIMITED: usize = 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -61,7 +64,8 @@ impl Desk {
     pub(super) fn new(cluster: Arc<Cluster>, reporter: Reporter) -> Self {
         let quota = Quota::with_period(REFILL).expect("longer than nothing").allow_burst(BURST);
         let (book, muted) = (Book::default(), HashMap::new());
-        Self { cluster, reporter, book, limits: RateLimiter::keyed(quota), muted, trouble: None }
+        let limits = RateLimiter::keyed(quota);
+        Self { cluster, reporter, book, limits, muted, trouble: None, forbidden: HashSet::new() }
     }
 
     /// Posts what comes, until nobody is left who could post.
@@ -78,8 +82,8 @@ impl Desk {
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.send(&key, posting).await else { return self.is_well() };
-            self.say(&error);
+            let Err(error) = self.send(&key, posting).await else { return self.is_well(posting) };
+            self.say(&error, posting);
             match fate(&error) {
                 Fate::Later(lifetime) if posting.posted.elapsed() + pause < lifetime => sleep(pause).await,
                 Fate::Later(_) | Fate::Dropped => return,
@@ -99,13 +103,13 @@ impl Desk {
         if is_muted || is_known {
             return false;
         }
-        if self.limits.len() > OBJECTS {
+        if self.limits.len() > LIMITED {
             self.limits.retain_recent();
         }
-        let is_allowed = self.limits.check_key(&posting.subject.uid).is_ok();
+        let is_allowed = self.limits.check_key(&(posting.subject.uid.clone(), posting.notice.reason)).is_ok();
         if !is_allowed {
             let (object, reason) = (&posting.subject.name, posting.notice.reason);
-            tracing::debug!(object, reason, "too many events on one object: this one is not posted");
+            tracing::debug!(object, reason, "too many such events on one object: this one is not posted");
         }
         is_allowed
     }
@@ -131,21 +135,29 @@ impl Desk {
         Ok(())
     }
 
-    fn is_well(&mut self) {
-        if self.trouble.take().is_some() {
-            tracing::info!("events are posted again");
+    fn is_well(&mut self, posting: &Posting) {
+        let namespace = &posting.subject.namespace;
+        let was_forbidden = self.forbidden.remove(namespace);
+        if self.trouble.take().is_some() || was_forbidden {
+            tracing::info!(namespace, "events are posted again");
         }
     }
 
     /// Once, and not for every event.
-    fn say(&mut self, error: &Error) {
+    fn say(&mut self, error: &Error, posting: &Posting) {
+        let namespace = &posting.subject.namespace;
         if is_end_of_namespace(error) {
-            tracing::debug!(%error, "an event is not posted");
-        } else if self.trouble.replace(discriminant(error)) != Some(discriminant(error)) {
-            match self.reporter.is_optional {
-                true => tracing::info!(%error, "events are not posted"),
-                false => tracing::warn!(%error, "events are not posted"),
-            }
+            return tracing::debug!(%error, "an event is not posted");
+        }
+        let is_news = match error {
+            // Of this namespace alone.
+            Error::Forbidden(_) => self.forbidden.insert(namespace.clone()),
+            _ => self.trouble.replace(discriminant(error)) != Some(discriminant(error)),
+        };
+        match self.reporter.is_optional {
+            true if is_news => tracing::info!(namespace, %error, "events are not posted"),
+            false if is_news => tracing::warn!(namespace, %error, "events are not posted"),
+            _ => {}
         }
     }
 }

@@ -25,14 +25,17 @@ use ullage::rpc::socket::{Access, connect, listen};
 
 use crate::world::{POOL, pool};
 
+/// A volume, and the size that was asked for.
+type Wish = (String, Bytes);
+
 pub struct Server {
     pub fake: Fake,
     pub engine: Arc<Engine>,
     pub metrics: Arc<Metrics>,
     /// How often the caretaker of the trash was woken.
     pub woken: Arc<AtomicUsize>,
-    /// Which volumes could not have their size, with what was answered.
-    pub refused: Arc<Mutex<Vec<(String, String)>>>,
+    /// Which volumes could not have which size, with what was answered.
+    pub refused: Arc<Mutex<Vec<(Wish, String)>>>,
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
@@ -82,7 +85,9 @@ impl Server {
             deleted: Arc::new(move || {
                 count.fetch_add(1, Ordering::SeqCst);
             }),
-            refused: Arc::new(move |id, text| note.lock().unwrap().push((id.to_string(), text.to_owned()))),
+            refused: Arc::new(move |id, asked, text| {
+                note.lock().unwrap().push(((id.to_string(), asked), text.to_owned()))
+            }),
         };
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("csi.sock");

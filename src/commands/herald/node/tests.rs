@@ -1,11 +1,13 @@
 use std::path::{Path, PathBuf};
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::config::{Overcommit, PoolConfig, Reserve};
 use crate::engine::{Access, CreateRequest, PublishRequest, SizeRange, StageRequest};
 use crate::host::fake::Fake;
 use crate::k8s::events::SubjectKind;
-use crate::model::{Backend, Bytes, Claim, Content, FsKind, MountOptions, PodRef, PoolName, VolumeSpec};
+use crate::model::{Backend, Claim, Content, FsKind, MountOptions, PodRef, PoolName, VolumeSpec};
 use crate::monitor::Limits;
 
 const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
@@ -96,7 +98,7 @@ async fn what_happens_to_a_volume_is_told_on_its_claim_and_its_pods() {
     let numbers = source();
     assert_eq!((numbers.volumes.len(), numbers.volumes[0].level), (1, Level::Full));
 
-    refused(&node.volume, "4Ti asked for, 94Gi available");
+    refused(&node.volume, Bytes::gib(4096), "4Ti asked for, 94Gi available");
     let note = "The volume does not grow (claim data): 4Ti asked for, 94Gi available".to_owned();
     assert_eq!(heard(&mut posted, minute).await, on_both("ExpansionRefused", note));
 
@@ -122,4 +124,37 @@ async fn a_block_device_has_no_level() {
     let watching = tokio::spawn(watchman.watch(is_recovered));
     assert_eq!(heard(&mut posted, Duration::from_secs(60)).await, []);
     watching.abort();
+}
+
+#[tokio::test]
+async fn a_pool_that_does_not_answer_keeps_nobody_else_waiting() {
+    let node = Node::new(Content::Block);
+    let (mut watchman, _posted) = node.watchman(full());
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let fake = node.fake.clone();
+    let (tell, told) = std::sync::mpsc::channel();
+    let stalled = std::thread::spawn(move || {
+        fake.stalled(|| {
+            tell.send(()).unwrap();
+            released.recv_timeout(Duration::from_secs(20)).is_ok()
+        })
+    });
+    told.recv().unwrap();
+    let engine = node.engine.clone();
+    std::thread::spawn(move || engine.pools());
+    let is_locked = || {
+        let (engine, (tell, told)) = (node.engine.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || tell.send(engine.broken_reservations()));
+        told.recv_timeout(Duration::from_millis(20)).is_err()
+    };
+    while !is_locked() {}
+
+    tokio::time::pause();
+    let looking = tokio::spawn(async move { watchman.look_at_reservations().await });
+    while !looking.is_finished() && !stalled.is_finished() {
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    let _ = release.send(());
+    assert!(stalled.join().unwrap(), "it waited until the pool answered");
 }
