@@ -41,15 +41,17 @@ fn filesystem(name: &str, class: &str, online: bool) {
         wait_for("the pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
         place.has_size("data", "640Mi", 15);
     }
-    let wrote = wrote_all(&place, "app");
     let (node, volume) = (place.node_of("app"), place.volume_of("data"));
+    let inspect = || {
+        let said = ullage(&node, &["volume", "inspect", &volume, "-o", "json"]);
+        serde_json::from_str::<serde_json::Value>(&said).expect(&said)
+    };
+    // What is mounted next has to be the larger image: the kubelet tells of the size after it has mounted.
+    wait_for("the image has grown", 30, || so(inspect()["sizeBytes"] == 640 * MIB, inspect()));
+    let wrote = wrote_all(&place, "app");
     place.delete_pod("app");
     // A kubelet that has the next pod by then keeps the volume staged, and it is not mounted anew.
-    wait_for("the volume is not mounted", 60, || {
-        let said = ullage(&node, &["volume", "inspect", &volume, "-o", "json"]);
-        let found: serde_json::Value = serde_json::from_str(&said).expect(&said);
-        so(found["mounts"].as_array().is_some_and(Vec::is_empty), &found["mounts"])
-    });
+    wait_for("the volume is not mounted", 60, || so(inspect()["mounts"] == serde_json::json!([]), inspect()));
     place.apply(&Pod::new("app", "data").yaml());
     place.ready("app");
     place.has_size("data", "640Mi", 15);
