@@ -1,7 +1,7 @@
 use crate::api::alerts::frames::OUT_OF_STORAGE;
 use crate::k8s::events::{Notice, Severity, Subject, SubjectKind};
 use crate::model::{Bytes, Claim, Level, PodRef, Reading, VolumeId};
-use crate::monitor::{Event, Status};
+use crate::monitor::{Event, Monitor, Status};
 
 /// Something about a volume that people should hear. `docs/events.md` says what each means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl News {
     }
 
     /// It is as it was.
-    pub(super) fn lasting(status: &Status) -> Self {
+    fn lasting(status: &Status) -> Self {
         Self { lasts: true, ..Self::of_level(status) }
     }
 
@@ -93,9 +93,16 @@ fn numbers(reading: &Reading) -> String {
     format!("{share} % of {size} used, {left} left{}", inodes.unwrap_or_default())
 }
 
-/// What people call a volume.
-pub(super) fn called(volume: &VolumeId, claim: &Claim) -> String {
-    claim.name.as_ref().map_or_else(|| format!("volume {volume}"), |name| format!("claim {name}"))
+/// What people call a volume: by its claim, where it has one.
+pub(super) fn called(volume: &str, claim: Option<&str>) -> String {
+    claim.map_or_else(|| format!("volume {volume}"), |claim| format!("claim {claim}"))
+}
+
+/// What is to be told where too much has happened to hear of everything: what is full now.
+pub(super) fn missed(monitor: &Monitor) -> Vec<(VolumeId, News)> {
+    let statuses = monitor.statuses();
+    let full = statuses.iter().filter(|status| status.level == Level::Full);
+    full.map(|status| (status.id.clone(), News::lasting(status))).collect()
 }
 
 /// Whom events of a volume are posted on: its claim, and the pods that use it. A claim whose uid is not in the volume's

@@ -15,7 +15,7 @@ use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
-use crate::model::{Bytes, Level, VolumeId};
+use crate::model::{Bytes, VolumeId};
 use crate::monitor::{Follower, Monitor, Thresholds};
 use crate::observe::metrics::WatchSource;
 
@@ -43,6 +43,7 @@ const ROUND: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is considered to say again what lasts.
 const REMINDER: Duration = Duration::from_secs(300);
+
 impl Watchman {
     /// The watchman of a node. He asks no API server before there is something to tell. Inside a runtime.
     pub(in crate::commands) fn new(engine: &Arc<Engine>, thresholds: Thresholds, from: Reporter) -> Self {
@@ -91,7 +92,11 @@ impl Watchman {
                             self.tell(event.id(), news).await;
                         }
                     }
-                    Err(RecvError::Lagged(_)) => self.catch_up().await,
+                    Err(RecvError::Lagged(_)) => {
+                        for (volume, news) in news::missed(&self.monitor) {
+                            self.tell(&volume, news).await;
+                        }
+                    }
                     Err(RecvError::Closed) => return,
                 },
                 Some((volume, asked, reason)) = self.refusals.recv() => {
@@ -100,13 +105,6 @@ impl Watchman {
                 _ = rounds.tick() => self.look_at_reservations().await,
                 _ = following.join_next() => return,
             }
-        }
-    }
-
-    /// Too much has happened to hear of everything: what is full now is told.
-    async fn catch_up(&mut self) {
-        for status in self.monitor.statuses().iter().filter(|status| status.level == Level::Full) {
-            self.tell(&status.id, News::lasting(status)).await;
         }
     }
 
@@ -147,7 +145,7 @@ impl Watchman {
 /// What a volume is called, and whom its news concern.
 fn concerned(engine: &Engine, volume: &VolumeId) -> engine::Result<(String, Vec<Subject>)> {
     let claim = engine.record(volume)?.spec.claim;
-    Ok((news::called(volume, &claim), news::subjects(volume, &claim, engine.users(volume)?)))
+    Ok((news::called(volume.as_str(), claim.name.as_deref()), news::subjects(volume, &claim, engine.users(volume)?)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::news::News;
+use super::news::{self, News};
 use crate::api::pod::NamedVolume;
 use crate::k8s::events::{Events, Reporter, Subject, SubjectKind};
 use crate::k8s::{Claims, Cluster};
@@ -58,8 +58,8 @@ impl PodHerald {
             match events.recv().await {
                 Ok(event) => self.hear(&event).await,
                 Err(RecvError::Lagged(_)) => {
-                    for status in monitor.statuses().iter().filter(|status| status.level == Level::Full) {
-                        self.tell(&status.id, &News::lasting(status)).await;
+                    for (volume, news) in news::missed(&monitor) {
+                        self.tell(&volume, &news).await;
                     }
                 }
                 Err(RecvError::Closed) => return,
@@ -79,7 +79,7 @@ impl PodHerald {
 
     async fn tell(&mut self, volume: &VolumeId, news: &News) {
         let Some((claim, name)) = self.volumes.get(volume).cloned() else { return };
-        let called = claim.as_ref().map_or_else(|| format!("volume {name}"), |claim| format!("claim {claim}"));
+        let called = news::called(&name, claim.as_deref());
         // First, as it needs no answer of anybody.
         if let Some(pod) = &self.pod {
             self.events.post(pod.clone(), news.notice(volume, &called));
