@@ -8,6 +8,7 @@ mod files;
 pub mod linux;
 mod loops;
 mod mounts;
+mod quotas;
 mod tools;
 
 #[cfg(feature = "fake")]
@@ -19,6 +20,7 @@ pub use error::{Error, Result};
 pub use files::{FileId, FileKind, Files, Lock, Stat};
 pub use loops::{Attach, Backing, HeldLoop, LoopDevice, LoopDevices};
 pub use mounts::{Detached, Ground, MountAt, MountEntry, MountIdentity, Mounts};
+pub use quotas::{ProjectQuotas, QuotaState};
 pub use tools::FsTools;
 
 /// One machine: four doors to the same kernel.

@@ -1,0 +1,46 @@
+use std::path::Path;
+
+use super::Result;
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
+
+/// Project quotas of the filesystem on which a path lies: what a directory and all below it may take.
+pub trait ProjectQuotas: Send + Sync {
+    /// Whether the kernel counts and bounds projects on that filesystem.
+    ///
+    /// # Errors
+    /// `ENOSYS`, `ENOTSUP` and the like where the kernel has no quotas at all.
+    fn state(&self, dir: &Path) -> Result<QuotaState>;
+
+    /// What a project takes and may take; `None` where the kernel knows nothing of it (`Q_XGETQUOTA`, `ENOENT`).
+    fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>>;
+
+    /// Bounds a project (`Q_XSETQLIM`), hard limits only. On disk only after the filesystem's next commit: a start sets it again.
+    ///
+    /// The kernel takes a limit below what is used: the caller is the guard.
+    fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()>;
+
+    /// Every project that the kernel knows there, by usage or limit (`Q_XGETNEXTQUOTA`), in ascending order. Not that of id 0.
+    fn projects(&self, dir: &Path) -> Result<Vec<(ProjectId, ProjectUsage)>>;
+
+    /// The project of a file or directory itself (`FS_IOC_FSGETXATTR`), no link followed; `None`: id 0.
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>>;
+
+    /// Gives an empty directory to a project, and everything that is made in it from now on
+    /// (`FS_IOC_FSSETXATTR`, `FS_XFLAG_PROJINHERIT`); synced.
+    fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()>;
+
+    /// Writes a file into a directory until `at_most` is in it or the kernel refuses more, takes it away again, and says
+    /// how much there was. As a process in a container writes: without `CAP_SYS_RESOURCE`, which ext4 lets past every limit.
+    fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes>;
+}
+
+/// How a filesystem treats projects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuotaState {
+    /// The kernel's name of the filesystem: `xfs`, `ext4`, or what else it is.
+    pub fs: &'static str,
+    /// Whether what projects take is counted.
+    pub accounting: bool,
+    /// Whether a limit refuses writes.
+    pub enforcement: bool,
+}

@@ -1,0 +1,62 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Bytes;
+
+/// A project id of a filesystem (`xfs(5)`, "Project Quotas"). Never 0: that is every inode that was given none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct ProjectId(u32);
+
+/// What a project may take. `None`: as much as there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProjectLimit {
+    /// Bytes, a multiple of 512: the kernel counts in basic blocks.
+    pub bytes: Option<Bytes>,
+    /// Files and directories, the volume's own directory among them.
+    pub inodes: Option<u64>,
+}
+
+/// What the kernel says of a project.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProjectUsage {
+    /// What it may take.
+    pub limit: ProjectLimit,
+    /// What it takes. Space that was freed leaves it milliseconds later.
+    pub bytes: Bytes,
+    /// How many inodes it has.
+    pub inodes: u64,
+}
+
+impl ProjectId {
+    /// The project of that number; `None` for 0.
+    pub const fn new(id: u32) -> Option<Self> {
+        if id == 0 { None } else { Some(Self(id)) }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<u32> for ProjectId {
+    type Error = &'static str;
+
+    fn try_from(id: u32) -> Result<Self, Self::Error> {
+        Self::new(id).ok_or("0 is no project id: it is every file that was given none")
+    }
+}
+
+impl From<ProjectId> for u32 {
+    fn from(id: ProjectId) -> Self {
+        id.0
+    }
+}
