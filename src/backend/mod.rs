@@ -1,36 +1,148 @@
-//! How a volume is made of what the machine has. Today by one backend: an image file on a loop device.
+//! How a volume is made of what the machine has: by one of two backends, an image file on a loop device or a directory under
+//! a project quota.
 //!
 //! A backend makes things so; what a volume means, who may have it and when, is the engine's.
 
-mod device;
 mod error;
-mod grow;
-mod health;
-mod image;
-mod place;
-mod shrink;
-mod stage;
+mod fault;
+mod loop_image;
+pub mod place;
+mod presence;
+mod staging;
 
 pub use error::{Error, Result};
-pub use health::{Fault, Presence};
-pub use stage::{Growth, Staging, same_access};
+pub use fault::Fault;
+pub use presence::Presence;
+pub use staging::{Growth, Staging, same_access};
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 
-use crate::host::{LoopDevice, Machine};
-use crate::model::VolumeId;
+use crate::host::{self, Machine, MountAt, MountEntry};
+use crate::model::{self, Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::store::{PoolDir, Record, VolumeDir};
+use loop_image::LoopImages;
 
-/// The backend `loop`: every volume is an image file, attached as a loop device.
-pub struct LoopImages {
-    machine: Machine,
-    /// Where a volume's device was last seen. A hint: the kernel is asked before it is believed.
-    last_seen: Mutex<HashMap<VolumeId, LoopDevice>>,
+/// The backend of a pool's volumes.
+pub fn of(kind: model::Backend, machine: &Machine) -> Box<dyn Backend> {
+    match kind {
+        model::Backend::Loop => Box::new(LoopImages::new(machine.clone())),
+    }
 }
 
-impl LoopImages {
-    /// The backend on a machine.
-    pub fn new(machine: Machine) -> Self {
-        Self { machine, last_seen: Mutex::default() }
+/// How the volumes of a pool are made. A volume is given by its directory and its record; by its id alone where its pool may
+/// be out of reach.
+pub trait Backend: Send + Sync {
+    /// The filesystems that volumes may have there, if they can be proven.
+    fn filesystems(&self, pool: &PoolDir) -> Result<Vec<FsKind>>;
+
+    /// Makes a volume with that filesystem in a scratch directory, to see whether this machine can. What is left there the
+    /// caller takes away.
+    fn prove(&self, scratch: &VolumeDir, fs: FsKind) -> Result<()>;
+
+    /// The largest volume that a pool could ever hold.
+    fn largest(&self, pool: &PoolDir) -> Result<Bytes>;
+
+    /// Makes a new volume in its directory, where nothing is but its record. On disk when this returns.
+    ///
+    /// # Errors
+    /// `EEXIST` where something is there already: nothing is ever formatted that this call did not make.
+    fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
+
+    /// Takes away what lies in the trash of a pool.
+    fn reclaim(&self, dir: &VolumeDir) -> Result<()>;
+
+    /// Forgets a volume that is gone.
+    fn forget(&self, id: &VolumeId);
+
+    /// Mounts the volume at its staging path, finishing a growth that is pending. Never formats.
+    fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth>;
+
+    /// Takes the volume off its staging path. `dir` is `None` where its pool is out of reach.
+    fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()>;
+
+    /// Makes the volume appear at a path of its own: a directory, or for raw blocks a file.
+    fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth>;
+
+    /// Takes the volume off a path where [`Backend::mount`] put it.
+    fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()>;
+
+    /// Makes the staged volume appear at a target path.
+    fn publish(&self, dir: &VolumeDir, record: &Record, staging: Staging, target: &Path, read_only: bool)
+    -> Result<()>;
+
+    /// Takes the volume off a target path, and the path away.
+    fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()>;
+
+    /// Whether what is mounted at a path, or staged there, is of this backend's making, by the kernel's word alone.
+    fn recognises(&self, path: &Path) -> Result<bool>;
+
+    /// The volume's mount at exactly this path, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::ForeignMount`] where something else is.
+    fn at(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Option<MountAt>>;
+
+    /// The volume's mount at a path that a caller names: a target, a staging path, or that of a block device.
+    ///
+    /// # Errors
+    /// [`Error::NotMounted`], [`Error::ForeignMount`].
+    fn mounted(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<(PathBuf, MountAt)>;
+
+    /// Where the volume is mounted or bound, if that is at more places than these.
+    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>>;
+
+    /// Where the volume is though nobody wants it there: a kubelet's mounts, or a hand's.
+    fn unwanted(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<PathBuf>> {
+        let wanted: Vec<&Path> = record.mounts.iter().map(|mount| mount.path.as_path()).collect();
+        self.mounted_elsewhere(dir, record, &wanted)
     }
+
+    /// Where a volume is, and what it takes.
+    fn presence(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Presence>;
+
+    /// Whether anybody, in this mount namespace or another, has the volume in use, as far as the kernel tells.
+    fn is_in_use(&self, dir: &VolumeDir) -> Result<bool>;
+
+    /// The same, after those were waited for who only look at it for a moment.
+    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool>;
+
+    /// How full the volume is, measured at a path where it must be mounted.
+    fn usage(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<Usage>;
+
+    /// The space that the volume takes in its pool; none where it is not there.
+    fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error>;
+
+    /// Everything that is wrong with a volume.
+    fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>>;
+
+    /// Gives the volume more room than its record says, reserved first. Where there is none nothing is changed.
+    fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()>;
+
+    /// Holds the volume to the size in its record: takes back what an interrupted growth left, or what a shrink has left to
+    /// the last.
+    fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
+
+    /// Lets what is in use follow the volume's size; else that is for the next stage.
+    ///
+    /// # Errors
+    /// [`Error::GrowthNotPermitted`], [`Error::GrowthReadOnly`]: the filesystem grows at the next stage.
+    fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth>;
+
+    /// Brings a volume in order that was found when starting.
+    fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
+
+    /// Whether the volume has all the space that it was promised; what it lost is given again where there is room.
+    fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error>;
+
+    /// Whether a volume shrinks where it is mounted; else only when it is not.
+    fn shrinks_in_place(&self) -> bool;
+
+    /// How small the volume can become. Nothing is written.
+    fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes>;
+
+    /// Makes what is in the volume smaller. What a kill leaves, [`Backend::take_back_shrink`] takes back.
+    fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()>;
+
+    /// Takes a shrink back that did not end. Before this the volume is not mounted.
+    fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
 }

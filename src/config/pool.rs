@@ -15,7 +15,7 @@ pub struct PoolConfig {
     pub require_mount_point: bool,
     /// What is never handed out.
     pub reserve: Reserve,
-    /// How much more than the disk sparse volumes may promise.
+    /// How much more than the disk sparse volumes may promise, and all of them where limits hold them.
     pub overcommit: Overcommit,
 }
 
@@ -48,6 +48,11 @@ impl Reserve {
 }
 
 impl Overcommit {
+    /// What may still be promised of so much, after what is kept back and what is promised already.
+    pub fn more_of(self, all: Bytes, reserve: Bytes, promised: Bytes) -> Bytes {
+        self.of(all).unwrap_or(all).saturating_sub(reserve).saturating_sub(promised)
+    }
+
     /// What may be promised to sparse volumes in a filesystem of that size; `None`: no bound.
     pub fn of(self, total: Bytes) -> Option<Bytes> {
         match self {

@@ -83,7 +83,7 @@ impl Engine {
     /// On failure no file is left.
     fn make(&self, pool: &Pool, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
         let dir = pool.dir.volume(id);
-        self.provision(&dir, id, spec).map_err(|error| {
+        self.provision(pool, &dir, id, spec).map_err(|error| {
             if let Err(error) = self.discard(pool, id).and_then(|()| Ok(pool.empty_trash(&self.machine)?)) {
                 tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
             }
@@ -91,13 +91,13 @@ impl Engine {
         })
     }
 
-    fn provision(&self, dir: &VolumeDir, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+    fn provision(&self, pool: &Pool, dir: &VolumeDir, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
         let _step = info_span!("provision").entered();
         let files = &*self.machine.files;
         let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
         files.create_dir(dir.path())?;
         record.save(files, dir)?;
-        self.backend.provision(dir, &record)?;
+        pool.backend.provision(dir, &record)?;
         record.phase = Phase::Ready;
         record.save(files, dir)?;
         tracing::debug!(size = %spec.size, content = %spec.content, "made");

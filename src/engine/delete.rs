@@ -22,11 +22,11 @@ impl Engine {
                 out_of_reach => Err(out_of_reach),
             };
         };
-        if self.backend.is_attached(&found.dir)? {
-            let presence = self.backend.presence(&found.dir, id, &self.machine.mounts.list()?)?;
+        if found.pool.backend.is_in_use(&found.dir)? {
+            let presence = found.pool.backend.presence(&found.dir, &found.record, &self.machine.mounts.list()?)?;
             let mut places: Vec<_> = presence.mounts.into_iter().map(|mount| mount.target).collect();
             // Where no path has it: another mount namespace, a process that has the device open, or a moment's look.
-            if places.is_empty() && self.backend.stays_attached(&found.dir)? {
+            if places.is_empty() && found.pool.backend.stays_in_use(&found.dir)? {
                 places.extend(presence.device.map(|device| device.path()));
                 return Err(Error::InUse { id: id.clone(), places });
             }
@@ -76,7 +76,7 @@ impl Engine {
         if files.stat(dir.path())?.is_some() {
             files.rename(dir.path(), pool.trash_for(id).path())?;
         }
-        self.backend.forget(id);
+        pool.backend.forget(id);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use tracing::info_span;
 
+use super::ledger::Promise;
 use super::{Engine, Error, Found, Kind, Result};
 use crate::backend::Growth;
 use crate::model::{Bytes, VolumeId};
@@ -45,7 +46,7 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
         let path = match path {
-            Some(path) => Some(self.backend.mounted(&found.dir, id, path)?.0),
+            Some(path) => Some(found.pool.backend.mounted(&found.dir, id, path)?.0),
             None => None,
         };
         match self.grow(&mut found, path.as_deref(), range) {
@@ -78,7 +79,7 @@ impl Engine {
             return Ok(size);
         }
         let _step = info_span!("follow").entered();
-        let growth = self.backend.follow(&found.dir, &found.record, path)?;
+        let growth = found.pool.backend.follow(&found.dir, &found.record, path)?;
         self.grown(found, growth)?;
         Ok(found.record.spec.size)
     }
@@ -86,19 +87,20 @@ impl Engine {
     fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
         let _step = info_span!("enlarge").entered();
         let (pool, record) = (found.pool, &mut found.record);
-        let admission = pool.admit(&self.machine, &record.id, size, record.spec.sparse).map_err(Error::when_growing)?;
+        let promise = Promise { size, ..Promise::of(found.dir.clone(), record) };
+        let admission = pool.admit(&self.machine, &record.id, promise).map_err(Error::when_growing)?;
         let full = |error: Error| match error.is_no_space() {
             true => pool.ran_full(&self.machine, size).when_growing(),
             false => error,
         };
-        self.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
+        found.pool.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
         let before = record.clone();
         record.spec.size = size;
         if let Err(error) = self.save(found) {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
             let written = Record::load(&*self.machine.files, &found.dir)?;
             match written.as_ref() == Some(&before) {
-                true => self.backend.trim(&found.dir, &before)?,
+                true => found.pool.backend.trim(&found.dir, &before)?,
                 false => admission.keep(),
             }
             return Err(full(error));

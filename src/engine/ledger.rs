@@ -1,23 +1,40 @@
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use super::{Error, Result};
-use crate::config::PoolConfig;
-use crate::host::{self, Files};
-use crate::model::{Bytes, VolumeId};
-use crate::store::PoolDir;
+use crate::backend::Backend;
+use crate::config::{Overcommit, PoolConfig};
+use crate::host::{self, Machine};
+use crate::model::{self, Bytes, ProjectId, VolumeId};
+use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What a pool has promised: rebuilt from the records when starting, changed under one short lock.
 #[derive(Default)]
 pub(super) struct Ledger(Mutex<Promises>);
 
+/// A volume's size, that it was promised.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
+    pub(super) dir: VolumeDir,
+    pub(super) project: Option<ProjectId>,
+    pub(super) size: Bytes,
+    pub(super) sparse: bool,
+}
+
+/// Where a ledger counts: the pool, and what can be asked of it.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) machine: &'a Machine,
+    pub(super) config: &'a PoolConfig,
+    pub(super) dir: &'a PoolDir,
+    pub(super) backend: &'a dyn Backend,
+}
+
 #[derive(Default)]
 struct Promises {
-    /// Sizes of the volumes, and whether they are sparse.
-    volumes: HashMap<VolumeId, (Bytes, bool)>,
+    volumes: HashMap<VolumeId, Promise>,
     /// Images that are about to take blocks, or have lost some, and how many they will have then.
-    pending: HashMap<VolumeId, (PathBuf, Bytes)>,
+    pending: HashMap<VolumeId, (VolumeDir, Bytes)>,
     /// Volumes whose images have lost some, and could not have them back.
     lacking: BTreeSet<VolumeId>,
 }
@@ -31,9 +48,9 @@ pub struct Room {
     pub free: Bytes,
     /// What is never handed out.
     pub reserve: Bytes,
-    /// What was admitted and is not allocated yet.
+    /// What was admitted and is not allocated yet; in a pool of limits, what is not filled of them.
     pub pending: Bytes,
-    /// What a reserved volume can still have.
+    /// What a volume can still have that is not sparse.
     pub available: Bytes,
     /// The sizes of all volumes, added up.
     pub promised: Bytes,
@@ -49,20 +66,30 @@ pub struct Room {
 pub(super) struct Admission<'a> {
     ledger: &'a Ledger,
     id: VolumeId,
-    before: Option<(Bytes, bool)>,
+    before: Option<Promise>,
 }
 
-/// What is asked of a pool.
-pub(super) struct Ask<'a> {
-    pub(super) id: &'a VolumeId,
-    pub(super) image: PathBuf,
-    pub(super) size: Bytes,
-    pub(super) sparse: bool,
+impl Promise {
+    pub(super) fn of(dir: VolumeDir, record: &Record) -> Self {
+        Self { dir, project: record.project, size: record.spec.size, sparse: record.spec.sparse }
+    }
+}
+
+impl Ground<'_> {
+    /// Whether volumes take what they are promised only as it is written, and nothing but a limit holds them to it.
+    fn has_limits(&self) -> bool {
+        self.config.backend == model::Backend::Quota
+    }
+
+    /// Whether a promise is bound by nothing but what others have been promised.
+    pub(super) fn is_sparse(&self, sparse: bool) -> bool {
+        sparse || self.has_limits() && self.config.overcommit == Overcommit::Unlimited
+    }
 }
 
 impl Ledger {
-    pub(super) fn record(&self, id: &VolumeId, size: Bytes, sparse: bool) {
-        self.promises().volumes.insert(id.clone(), (size, sparse));
+    pub(super) fn record(&self, id: &VolumeId, promise: Promise) {
+        self.promises().volumes.insert(id.clone(), promise);
     }
 
     pub(super) fn forget(&self, id: &VolumeId) {
@@ -75,22 +102,21 @@ impl Ledger {
     /// The volumes that are reserved.
     pub(super) fn reserved(&self) -> Vec<VolumeId> {
         let promises = self.promises();
-        let reserved = promises.volumes.iter().filter(|(_, (_, sparse))| !sparse);
+        let reserved = promises.volumes.iter().filter(|(_, promise)| !promise.sparse);
         reserved.map(|(id, _)| id.clone()).collect()
     }
 
     /// What a reserved volume is promised.
     pub(super) fn reserved_for(&self, id: &VolumeId) -> Option<Bytes> {
-        let promise = self.promises().volumes.get(id).copied();
-        promise.filter(|(_, sparse)| !sparse).map(|(size, _)| size)
+        self.promises().volumes.get(id).filter(|promise| !promise.sparse).map(|promise| promise.size)
     }
 
     /// Whether an image has lost blocks that it was promised: those are nobody else's.
-    pub(super) fn set_lacking(&self, id: &VolumeId, image: PathBuf, size: Option<Bytes>) {
+    pub(super) fn set_lacking(&self, id: &VolumeId, dir: VolumeDir, size: Option<Bytes>) {
         let mut promises = self.promises();
         match size {
             Some(size) => {
-                promises.pending.insert(id.clone(), (image, size));
+                promises.pending.insert(id.clone(), (dir, size));
                 promises.lacking.insert(id.clone());
             }
             None => {
@@ -111,32 +137,26 @@ impl Ledger {
         promises.lacking.clear();
     }
 
-    pub(super) fn room(&self, files: &dyn Files, config: &PoolConfig, dir: &PoolDir) -> Result<Room, host::Error> {
-        self.promises().room(files, config, dir)
+    pub(super) fn room(&self, ground: Ground) -> Result<Room, host::Error> {
+        self.promises().room(ground)
     }
 
     /// Promises a volume its size, or a volume that there is already a larger one.
-    pub(super) fn admit(
-        &self,
-        files: &dyn Files,
-        config: &PoolConfig,
-        dir: &PoolDir,
-        ask: Ask,
-    ) -> Result<Admission<'_>> {
+    pub(super) fn admit(&self, ground: Ground, id: &VolumeId, promise: Promise) -> Result<Admission<'_>> {
         let mut promises = self.promises();
-        let room = promises.room(files, config, dir)?;
-        let before = promises.volumes.get(ask.id).copied();
-        let more = ask.size.saturating_sub(before.map(|(size, _)| size).unwrap_or_default());
-        if ask.sparse {
-            room.fits_sparse(config, more)?
+        let room = promises.room(ground)?;
+        let before = promises.volumes.get(id).cloned();
+        let more = promise.size.saturating_sub(before.as_ref().map(|before| before.size).unwrap_or_default());
+        if ground.is_sparse(promise.sparse) {
+            room.fits_sparse(ground.config, more)?
         } else {
-            room.fits(config, more)?
+            room.fits(ground.config, more)?
         }
-        promises.volumes.insert(ask.id.clone(), (ask.size, ask.sparse));
-        if !ask.sparse {
-            promises.pending.insert(ask.id.clone(), (ask.image, ask.size));
+        if !promise.sparse && !ground.has_limits() {
+            promises.pending.insert(id.clone(), (promise.dir.clone(), promise.size));
         }
-        Ok(Admission { ledger: self, id: ask.id.clone(), before })
+        promises.volumes.insert(id.clone(), promise);
+        Ok(Admission { ledger: self, id: id.clone(), before })
     }
 
     fn promises(&self) -> MutexGuard<'_, Promises> {
@@ -145,30 +165,50 @@ impl Ledger {
 }
 
 impl Promises {
-    fn room(&self, files: &dyn Files, config: &PoolConfig, dir: &PoolDir) -> Result<Room, host::Error> {
-        // The images first, the filesystem after: what is allocated in between counts twice, never not at all.
-        let mut pending = Bytes::ZERO;
-        for (image, size) in self.pending.values() {
-            let allocated = files.stat(image)?.map(|stat| stat.allocated).unwrap_or_default();
-            pending = pending.saturating_add(size.saturating_sub(allocated));
-        }
-        let space = files.space(dir.path())?;
+    fn room(&self, ground: Ground) -> Result<Room, host::Error> {
+        let Ground { machine, config, dir, .. } = ground;
+        // The volumes first, the filesystem after: what is allocated in between counts twice, never not at all.
+        let pending = self.pending(ground)?;
+        let space = machine.files.space(dir.path())?;
         let reserve = config.reserve.of(space.total);
         let sizes = |sparse_only: bool| {
-            let chosen = self.volumes.values().filter(move |(_, sparse)| *sparse || !sparse_only);
-            chosen.map(|(size, _)| *size).sum()
+            let chosen = self.volumes.values().filter(move |promise| promise.sparse || !sparse_only);
+            chosen.map(|promise| promise.size).sum()
+        };
+        let promised = sizes(false);
+        let free = space.available.saturating_sub(reserve).saturating_sub(pending);
+        let available = match ground.has_limits() {
+            true => config.overcommit.more_of(space.total, reserve, promised).min(
+                config.overcommit.more_of(space.available, reserve, pending)
+            ),
+            false => free,
         };
         Ok(Room {
             total: space.total,
             free: space.available,
             reserve,
             pending,
-            available: space.available.saturating_sub(reserve).saturating_sub(pending).round_down(),
-            promised: sizes(false),
+            available: available.round_down(),
+            promised,
             promised_sparse: sizes(true),
-            sparse_bound: config.overcommit.of(space.total),
+            sparse_bound: config.overcommit.of(space.total).filter(|_| !ground.has_limits()),
             volumes: self.volumes.len(),
         })
+    }
+
+    /// What volumes may still take without asking anybody.
+    fn pending(&self, ground: Ground) -> Result<Bytes, host::Error> {
+        let mut pending = Bytes::ZERO;
+        let mut add = |dir: &VolumeDir, project, size: Bytes| {
+            let taken = ground.backend.taken(dir, project)?;
+            pending = pending.saturating_add(size.saturating_sub(taken));
+            Ok::<_, host::Error>(())
+        };
+        match ground.has_limits() {
+            true => self.volumes.values().try_for_each(|Promise { dir, project, size, .. }| add(dir, *project, *size))?,
+            false => self.pending.values().try_for_each(|(dir, size)| add(dir, None, *size))?,
+        }
+        Ok(pending)
     }
 }
 
@@ -196,7 +236,7 @@ impl Admission<'_> {
     /// The promise holds.
     pub(super) fn keep(mut self) {
         let promises = self.ledger.promises();
-        self.before = promises.volumes.get(&self.id).copied();
+        self.before = promises.volumes.get(&self.id).cloned();
     }
 }
 
@@ -204,7 +244,7 @@ impl Drop for Admission<'_> {
     fn drop(&mut self) {
         let mut promises = self.ledger.promises();
         promises.pending.remove(&self.id);
-        match self.before {
+        match self.before.take() {
             Some(before) => promises.volumes.insert(self.id.clone(), before),
             None => promises.volumes.remove(&self.id),
         };

@@ -61,7 +61,7 @@ impl View<'_> {
     fn with_place(&self, record: Record) -> Located {
         let presence = self.engine.pool(&record.spec.pool).and_then(|pool| {
             let dir = pool.dir.volume(&record.id);
-            Ok(self.engine.backend.presence(&dir, &record.id, &self.mounts)?)
+            Ok(pool.backend.presence(&dir, &record, &self.mounts)?)
         });
         let place = presence.ok().and_then(|presence| {
             let is_wanted = |path: &Path| record.mounts.iter().any(|mount| mount.path == path);

@@ -36,11 +36,11 @@ pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, RwLock};
 
-use crate::backend::LoopImages;
+use crate::backend::Backend;
 use crate::config::PoolConfig;
 use crate::host::Machine;
 use crate::model::{PoolName, VolumeId};
@@ -52,7 +52,6 @@ use refusals::Refusals;
 /// The engine over one machine's pools.
 pub struct Engine {
     machine: Machine,
-    backend: LoopImages,
     pools: Vec<Pool>,
     locks: VolumeLocks,
     refusals: Refusals,
@@ -75,9 +74,8 @@ impl Engine {
     /// An engine that serves nothing yet: call [`Engine::recover`].
     pub fn new(machine: Machine, pools: Vec<PoolConfig>) -> Self {
         Self {
-            backend: LoopImages::new(machine.clone()),
+            pools: pools.into_iter().map(|config| Pool::new(&machine, config)).collect(),
             machine,
-            pools: pools.into_iter().map(Pool::new).collect(),
             locks: VolumeLocks::default(),
             refusals: Refusals::default(),
             recovered: AtomicBool::new(false),
@@ -195,6 +193,18 @@ impl Engine {
             }
         }
         Error::NoVolume(id.clone())
+    }
+
+    /// Who takes a volume off a path, though it may not be known in which pool it lies.
+    fn backend_at<'a>(&'a self, found: Option<&Found<'a>>, path: &Path) -> &'a dyn Backend {
+        let mut backends = self.pools.iter().map(|pool| &*pool.backend);
+        match found {
+            Some(found) => &*found.pool.backend,
+            None => {
+                let by_kernel = backends.clone().find(|backend| backend.recognises(path).unwrap_or_default());
+                by_kernel.or_else(|| backends.next()).expect("a configuration without a pool is refused")
+            }
+        }
     }
 
     fn save(&self, found: &Found) -> Result<()> {

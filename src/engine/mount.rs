@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, Error, Found, Result};
-use crate::backend::{self, same_access};
+use crate::backend::{self, place, same_access};
 use crate::model::VolumeId;
 use crate::store::WantedMount;
 
@@ -42,7 +42,7 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, target)?;
         let wanted = found.as_ref().and_then(|found| found.wanted_at(target)).cloned();
-        match self.backend.unmount(id, found.as_ref().map(|found| &found.dir), target) {
+        match self.backend_at(found.as_ref(), target).unmount(id, found.as_ref().map(|found| &found.dir), target) {
             // Somebody has mounted something else there since: that is not ours to unmount, and the wish is still forgotten.
             Err(backend::Error::ForeignMount { .. }) if wanted.is_some() => {}
             other => other?,
@@ -63,12 +63,12 @@ impl Engine {
             return Err(unfit("it is not an absolute path").into());
         }
         let known = found.wanted_at(target).is_some_and(|known| known.made);
-        let (made, is_there) = match self.backend.at(&found.dir, &found.record, target)? {
+        let (made, is_there) = match found.pool.backend.at(&found.dir, &found.record, target)? {
             Some(mount) => {
                 same_access(target, mount.read_only, *read_only)?;
                 (known, true)
             }
-            None => (!self.backend.check_free(found.record.spec.content, target)? || known, false),
+            None => (!place::check_free(&self.machine, found.record.spec.content, target)? || known, false),
         };
         Ok((WantedMount { path: target.clone(), read_only: *read_only, made }, is_there))
     }
@@ -84,14 +84,14 @@ impl Engine {
 
     /// Mounts it there, finishing a growth that is pending.
     pub(super) fn show(&self, found: &mut Found, wanted: &WantedMount) -> Result<()> {
-        let growth = self.backend.mount(&found.dir, &found.record, &wanted.path, wanted.read_only)?;
+        let growth = found.pool.backend.mount(&found.dir, &found.record, &wanted.path, wanted.read_only)?;
         self.grown(found, growth)
     }
 
     /// The first error is the one to tell; what cannot be taken back now is at the next call.
     fn withdraw(&self, found: &mut Found, wanted: &WantedMount, before: Vec<WantedMount>) {
         let id = found.record.id.clone();
-        let off = self.backend.unmount(&id, Some(&found.dir), &wanted.path).map_err(Error::from);
+        let off = found.pool.backend.unmount(&id, Some(&found.dir), &wanted.path).map_err(Error::from);
         let undone = off.and_then(|()| self.clear_away(wanted)).and_then(|()| {
             let is_other = found.record.mounts != before;
             found.record.mounts = before;
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     pub(super) fn clear_away(&self, wanted: &WantedMount) -> Result<()> {
-        if wanted.made { Ok(self.backend.remove_place(&wanted.path)?) } else { Ok(()) }
+        if wanted.made { Ok(place::remove_place(&self.machine, &wanted.path)?) } else { Ok(()) }
     }
 }
 

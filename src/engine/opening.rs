@@ -5,7 +5,6 @@ use ulid::Ulid;
 
 use super::pool::{Pool, Served};
 use super::{Error, Result};
-use crate::backend::LoopImages;
 use crate::host::{self, FileKind, Lock, Machine};
 use crate::model::{FsKind, VolumeId};
 use crate::store::Marker;
@@ -15,12 +14,13 @@ pub(super) type Proofs = BTreeMap<FsKind, Result<(), String>>;
 
 impl Pool {
     /// Looks whether the pool can be served; it is from [`Pool::serve`] on.
-    pub(super) fn open(&self, machine: &Machine, backend: &LoopImages) -> Result<Served, String> {
+    pub(super) fn open(&self, machine: &Machine) -> Result<Served, String> {
         self.check_place(machine)?;
         let lock = self.take(machine)?;
         let marker = self.check(machine)?;
-        let longest = machine.files.largest_file(self.dir.path()).map_err(|error| error.to_string())?;
-        let filesystems = FsKind::ALL.into_iter().map(|fs| (fs, self.prove(machine, backend, fs))).collect();
+        let longest = self.backend.largest(&self.dir).map_err(|error| error.to_string())?;
+        let filesystems = self.backend.filesystems(&self.dir).map_err(|error| error.to_string())?;
+        let filesystems = filesystems.into_iter().map(|fs| (fs, self.prove(machine, fs))).collect();
         Ok(Served { marker, longest, filesystems, _lock: Arc::new(lock) })
     }
 
@@ -37,11 +37,11 @@ impl Pool {
     }
 
     /// Tries the filesystems again that could not be made: a pool that was full then may have room now.
-    pub(super) fn prove_again(&self, machine: &Machine, backend: &LoopImages) {
+    pub(super) fn prove_again(&self, machine: &Machine) {
         let Ok(mut served) = self.served() else { return };
         let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
         for fs in refused.collect::<Vec<_>>() {
-            if self.prove(machine, backend, fs).is_ok() {
+            if self.prove(machine, fs).is_ok() {
                 tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
                 served.filesystems.insert(fs, Ok(()));
                 self.serve(Ok(served.clone()));
@@ -50,11 +50,11 @@ impl Pool {
     }
 
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
-    fn prove(&self, machine: &Machine, backend: &LoopImages, fs: FsKind) -> Result<(), String> {
+    fn prove(&self, machine: &Machine, fs: FsKind) -> Result<(), String> {
         let _alone = self.emptying();
         let scratch = self.trash_for(&VolumeId::from_name(&format!("probe-{fs}")));
         let tried = machine.files.create_dir(scratch.path()).map_err(Error::from);
-        let proven = tried.and_then(|()| Ok(backend.prove(&scratch, fs)?));
+        let proven = tried.and_then(|()| Ok(self.backend.prove(&scratch, fs)?));
         if let Err(error) = machine.files.remove_tree(scratch.path()) {
             tracing::warn!(pool = %self.name(), %error, "a scratch image stays in the trash for now");
         }

@@ -8,7 +8,7 @@ impl Engine {
     /// The pods that a volume is shown to: those that are known, at whose target it is mounted now by the kernel's word.
     pub fn users(&self, id: &VolumeId) -> Result<Vec<PodRef>> {
         let found = self.existing(id)?;
-        let is_there = |target: &Path| matches!(self.backend.at(&found.dir, &found.record, target), Ok(Some(_)));
+        let is_there = |target: &Path| matches!(found.pool.backend.at(&found.dir, &found.record, target), Ok(Some(_)));
         Ok(self.pods(&found.dir).unwrap_or_default().at(is_there))
     }
 
@@ -16,7 +16,7 @@ impl Engine {
     pub(super) fn note_pod(&self, found: &Found, target: &Path, pod: Option<&PodRef>) {
         let before = self.pods(&found.dir);
         // A reboot takes every mount away, and nobody says so.
-        let is_gone = |target: &Path| matches!(self.backend.at(&found.dir, &found.record, target), Ok(None));
+        let is_gone = |target: &Path| matches!(found.pool.backend.at(&found.dir, &found.record, target), Ok(None));
         let after = before.clone().unwrap_or_default().with(target, pod, is_gone);
         if before.as_ref() != Some(&after)
             && let Err(error) = after.save(&*self.machine.files, &found.dir)

@@ -2,9 +2,10 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
 use ulid::Ulid;
 
-use super::ledger::{Admission, Ask, Ledger, Room};
+use super::ledger::{Admission, Ground, Ledger, Promise, Room};
 use super::opening::Proofs;
 use super::{Error, Result};
+use crate::backend::{self, Backend};
 use crate::config::PoolConfig;
 use crate::host::{Lock, Machine};
 use crate::model::{Bytes, PoolName, VolumeId};
@@ -14,6 +15,7 @@ use crate::store::{self, PoolDir, VolumeDir};
 pub(super) struct Pool {
     pub(super) config: PoolConfig,
     pub(super) dir: PoolDir,
+    pub(super) backend: Box<dyn Backend>,
     pub(super) ledger: Ledger,
     state: RwLock<Result<Served, String>>,
     /// Held by whoever empties the trash: whoever comes second waits for the room that the first one makes.
@@ -34,10 +36,11 @@ pub(super) struct Served {
 }
 
 impl Pool {
-    pub(super) fn new(config: PoolConfig) -> Self {
+    pub(super) fn new(machine: &Machine, config: PoolConfig) -> Self {
         let dir = PoolDir::new(&config.path);
         let state = RwLock::new(Err("it has not been opened yet".to_owned()));
-        Self { config, dir, ledger: Ledger::default(), state, emptying: Mutex::default() }
+        let backend = backend::of(config.backend, machine);
+        Self { config, dir, backend, ledger: Ledger::default(), state, emptying: Mutex::default() }
     }
 
     pub(super) fn name(&self) -> &PoolName {
@@ -86,7 +89,11 @@ impl Pool {
     }
 
     pub(super) fn room(&self, machine: &Machine) -> Result<Room> {
-        Ok(self.ledger.room(&*machine.files, &self.config, &self.dir)?)
+        Ok(self.ledger.room(self.ground(machine))?)
+    }
+
+    pub(super) fn ground<'a>(&'a self, machine: &'a Machine) -> Ground<'a> {
+        Ground { machine, config: &self.config, dir: &self.dir, backend: &*self.backend }
     }
 
     /// What to say when blocks that were admitted could not be had.
@@ -99,18 +106,17 @@ impl Pool {
     }
 
     /// Promises room. Where there is none, the trash is emptied and the question asked once more.
-    pub(super) fn admit(&self, machine: &Machine, id: &VolumeId, size: Bytes, sparse: bool) -> Result<Admission<'_>> {
+    pub(super) fn admit(&self, machine: &Machine, id: &VolumeId, promise: Promise) -> Result<Admission<'_>> {
         let longest = self.served()?.longest;
-        if size > longest {
-            return Err(Error::TooLong { pool: self.name().clone(), asked: size, longest });
+        if promise.size > longest {
+            return Err(Error::TooLong { pool: self.name().clone(), asked: promise.size, longest });
         }
-        let ask = || Ask { id, image: self.dir.volume(id).image(), size, sparse };
-        match self.ledger.admit(&*machine.files, &self.config, &self.dir, ask()) {
+        match self.ledger.admit(self.ground(machine), id, promise.clone()) {
             Err(Error::Full { .. }) => {
                 if let Err(error) = self.empty_trash(machine) {
                     tracing::warn!(pool = %self.name(), %error, "the trash is not empty");
                 }
-                self.ledger.admit(&*machine.files, &self.config, &self.dir, ask())
+                self.ledger.admit(self.ground(machine), id, promise)
             }
             other => other,
         }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, Error, Found, Result};
-use crate::backend::Staging;
+use crate::backend::{Staging, place};
 use crate::model::{Bytes, Content, FsKind, MountOptions, PodRef, Usage, VolumeId};
 
 /// What a caller takes a volume for.
@@ -47,7 +47,7 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
         found.must_be(request.access)?;
-        let growth = self.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
+        let growth = found.pool.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
         self.refusals.forget(id);
         self.grown(&mut found, growth)
     }
@@ -56,7 +56,7 @@ impl Engine {
     pub fn unstage(&self, id: &VolumeId, staging: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, staging)?;
-        self.backend.unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?;
+        self.backend_at(found.as_ref(), staging).unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?;
         self.refusals.forget(id);
         Ok(())
     }
@@ -70,12 +70,12 @@ impl Engine {
         if request.exclusive {
             let source = staging.source(found.record.spec.content);
             let known = [source.as_path(), request.target.as_path()];
-            let places = self.backend.mounted_elsewhere(&found.dir, &found.record, &known)?;
+            let places = found.pool.backend.mounted_elsewhere(&found.dir, &found.record, &known)?;
             if !places.is_empty() {
                 return Err(Error::InUse { id: id.clone(), places });
             }
         }
-        self.backend.publish(&found.dir, &found.record, staging, &request.target, request.read_only)?;
+        found.pool.backend.publish(&found.dir, &found.record, staging, &request.target, request.read_only)?;
         self.refusals.published(id);
         self.note_pod(&found, &request.target, request.pod.as_ref());
         Ok(())
@@ -85,7 +85,7 @@ impl Engine {
     pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, target)?;
-        self.backend.unpublish(id, target)?;
+        self.backend_at(found.as_ref(), target).unpublish(id, target)?;
         if let Some(found) = found {
             self.note_pod(&found, target, None);
         }
@@ -95,7 +95,7 @@ impl Engine {
     /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).
     pub fn usage(&self, id: &VolumeId, path: &Path) -> Result<(Usage, Bytes)> {
         let found = self.existing(id)?;
-        Ok((self.backend.usage(&found.dir, id, path)?, found.record.spec.size))
+        Ok((found.pool.backend.usage(&found.dir, id, path)?, found.record.spec.size))
     }
 
     /// The volume that shall leave a path. A pod must be able to go though its volume's pool is out of reach or its record
@@ -104,7 +104,7 @@ impl Engine {
     pub(super) fn leaving(&self, id: &VolumeId, path: &Path) -> Result<Option<Found<'_>>> {
         match self.existing(id) {
             Ok(found) => Ok(Some(found)),
-            Err(Error::NoVolume(_)) if !self.backend.is_occupied(path)? => Err(Error::NoVolume(id.clone())),
+            Err(Error::NoVolume(_)) if !place::is_occupied(&self.machine, path)? => Err(Error::NoVolume(id.clone())),
             Err(_) => Ok(None),
         }
     }

@@ -1,8 +1,9 @@
 use std::sync::atomic::Ordering;
 
+use super::ledger::Promise;
 use super::pool::Pool;
 use super::{Engine, Error, Result, SetAside};
-use crate::model::{Content, VolumeId};
+use crate::model::VolumeId;
 use crate::store::{self, Phase, Record};
 
 impl Engine {
@@ -41,7 +42,7 @@ impl Engine {
     }
 
     fn tend_served(&self, pool: &Pool) {
-        pool.prove_again(&self.machine, &self.backend);
+        pool.prove_again(&self.machine);
         self.reserve_again(pool);
         if let Err(error) = pool.empty_trash(&self.machine) {
             tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
@@ -56,15 +57,15 @@ impl Engine {
             // Asked now: it may have shrunk meanwhile, or be gone.
             let Some(size) = pool.ledger.reserved_for(&id) else { continue };
             let dir = pool.dir.volume(&id);
-            let lacking = matches!(self.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
-            pool.ledger.set_lacking(&id, dir.image(), lacking);
+            let lacking = matches!(pool.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
+            pool.ledger.set_lacking(&id, dir, lacking);
         }
     }
 
     /// Whether it is served now.
     fn open(&self, pool: &Pool) -> bool {
         let before = pool.state().as_ref().err().cloned();
-        let opened = pool.open(&self.machine, &self.backend);
+        let opened = pool.open(&self.machine);
         let served = opened.and_then(|served| match self.recover_pool(pool) {
             Ok(()) => Ok(served),
             Err(error) => Err(error.to_string()),
@@ -125,25 +126,21 @@ impl Engine {
                 self.discard(pool, &id)
             }
             Phase::Ready => {
-                pool.ledger.record(&id, record.spec.size, record.spec.sparse);
-                self.recover_ready(&dir, &record)
+                pool.ledger.record(&id, Promise::of(dir.clone(), &record));
+                self.recover_ready(pool, &dir, &record)
             }
         }
     }
 
     /// A fault of a volume is a matter of its health, not of the start.
-    fn recover_ready(&self, dir: &store::VolumeDir, record: &Record) -> Result<()> {
+    fn recover_ready(&self, pool: &Pool, dir: &store::VolumeDir, record: &Record) -> Result<()> {
         let image = self.machine.files.stat(&dir.image())?;
         if image.is_some_and(|image| image.size > record.spec.size) {
             // It is cut now. A shrink that was killed may have been so before its record was on disk.
             record.save(&*self.machine.files, dir)?;
         }
-        if let Err(error) = self.backend.mend(dir, record) {
+        if let Err(error) = pool.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");
-            return Ok(());
-        }
-        if record.spec.content == Content::Block {
-            self.backend.detach_orphan(dir, &record.id).map_err(Error::from)?;
         }
         Ok(())
     }

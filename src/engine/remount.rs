@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, Error, Found, Result};
+use crate::backend::place;
 use crate::model::VolumeId;
 use crate::store::WantedMount;
 
@@ -64,8 +65,8 @@ impl Engine {
     }
 
     fn show_again(&self, found: &mut Found, wanted: &WantedMount) -> Result<()> {
-        if self.backend.at(&found.dir, &found.record, &wanted.path)?.is_none() {
-            self.backend.check_free(found.record.spec.content, &wanted.path)?;
+        if found.pool.backend.at(&found.dir, &found.record, &wanted.path)?.is_none() {
+            place::check_free(&self.machine, found.record.spec.content, &wanted.path)?;
             self.show(found, wanted)?;
             tracing::info!(volume = %found.record.id, path = %wanted.path.display(), "mounted again");
         }
@@ -83,7 +84,7 @@ impl Engine {
 
     /// Why a volume is not at a path where it is wanted; `None` where it is.
     pub(super) fn absence(&self, found: &Found, wanted: &WantedMount) -> Option<String> {
-        let why = match self.backend.at(&found.dir, &found.record, &wanted.path) {
+        let why = match found.pool.backend.at(&found.dir, &found.record, &wanted.path) {
             Ok(Some(_)) => return None,
             Ok(None) => {
                 let key = (wanted.path.clone(), found.record.id.clone());
@@ -107,17 +108,17 @@ impl Engine {
     fn leave_all(&self, found: &Found) -> Result<()> {
         let (id, dir) = (&found.record.id, &found.dir);
         let in_use = |places| Err(Error::InUse { id: id.clone(), places });
-        let elsewhere = self.backend.unwanted(dir, &found.record)?;
+        let elsewhere = found.pool.backend.unwanted(dir, &found.record)?;
         if !elsewhere.is_empty() {
             return in_use(elsewhere);
         }
         for wanted in found.record.mounts.iter().rev() {
-            if matches!(self.backend.at(dir, &found.record, &wanted.path), Ok(Some(_))) {
-                self.backend.unmount(id, Some(dir), &wanted.path)?;
+            if matches!(found.pool.backend.at(dir, &found.record, &wanted.path), Ok(Some(_))) {
+                found.pool.backend.unmount(id, Some(dir), &wanted.path)?;
             }
         }
         // Another mount namespace has it, or a process that has opened the device.
-        if self.backend.stays_attached(dir)? { in_use(vec![dir.image()]) } else { Ok(()) }
+        if found.pool.backend.stays_in_use(dir)? { in_use(vec![dir.image()]) } else { Ok(()) }
     }
 
     /// Mounts a volume again where it is wanted, after whatever was done to it. What cannot be mounted is tried again behind;

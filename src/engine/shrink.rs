@@ -1,5 +1,6 @@
 use tracing::info_span;
 
+use super::ledger::Promise;
 use super::{Engine, Error, Found, Result, SizeRange};
 use crate::model::{Bytes, Content, FsKind, VolumeId, VolumeSpec};
 use crate::store::Record;
@@ -29,7 +30,7 @@ impl Engine {
         let lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
         if size == found.record.spec.size {
-            self.backend.mend(&found.dir, &found.record)?; // the cut may have failed
+            found.pool.backend.mend(&found.dir, &found.record)?; // the cut may have failed
             drop(lock);
             return self.expand(id, None, SizeRange { at_least: size, at_most: None });
         }
@@ -51,24 +52,24 @@ impl Engine {
         if asked < VolumeSpec::SMALLEST {
             return Err(Error::TooSmall { asked });
         }
-        let presence = self.backend.presence(&found.dir, &found.record.id, &self.machine.mounts.list()?)?;
+        let presence = found.pool.backend.presence(&found.dir, &found.record, &self.machine.mounts.list()?)?;
         let Some(mount) = presence.mounts.first() else { return Ok(()) };
-        let used = self.backend.usage(&found.dir, &found.record.id, &mount.target)?.used;
+        let used = found.pool.backend.usage(&found.dir, &found.record.id, &mount.target)?.used;
         if used > asked { Err(Error::TooFull { asked, least: used }) } else { Ok(()) }
     }
 
     fn make_smaller(&self, found: &mut Found, size: Bytes) -> Result<()> {
         let _step = info_span!("make smaller").entered();
         // What an earlier shrink has left half done, nothing may be done to but that: it would be mixed up with the rest.
-        self.backend.take_back_shrink(&found.dir, &found.record)?;
-        let least = self.backend.smallest(&found.dir, &found.record)?;
+        found.pool.backend.take_back_shrink(&found.dir, &found.record)?;
+        let least = found.pool.backend.smallest(&found.dir, &found.record)?;
         if least > size {
             return Err(Error::TooFull { asked: size, least });
         }
         let before = found.record.clone();
         found.record.grown_to = size.min(before.grown_to);
         self.save(found)?;
-        self.backend.shrink(&found.dir, &found.record, size)?;
+        found.pool.backend.shrink(&found.dir, &found.record, size)?;
         (found.record.spec.size, found.record.grown_to) = (size, size);
         // Written it may be though it failed, but not on disk: then the image must not be cut.
         let saved = self.save(found).or_else(|_| self.save(found));
@@ -77,9 +78,8 @@ impl Engine {
             found.record = there.ok().flatten().unwrap_or(before); // in doubt the larger promise
         }
         // Before the cut: what a reserved volume was promised is allocated again behind the calls.
-        let spec = &found.record.spec;
-        found.pool.ledger.record(&found.record.id, spec.size, spec.sparse);
+        found.pool.ledger.record(&found.record.id, Promise::of(found.dir.clone(), &found.record));
         saved?;
-        Ok(self.backend.trim(&found.dir, &found.record)?)
+        Ok(found.pool.backend.trim(&found.dir, &found.record)?)
     }
 }

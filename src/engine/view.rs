@@ -77,11 +77,12 @@ impl View<'_> {
     }
 
     fn inspected(&self, found: Found) -> Result<Inspection> {
-        let Engine { backend, machine, .. } = self.engine;
+        let machine = &self.engine.machine;
         let absent = if self.engine.keeps_mounts { found.record.mounts.as_slice() } else { &[] };
         let absent: Vec<_> = absent.iter().filter_map(|wanted| self.engine.absence(&found, wanted)).collect();
         let Found { pool, dir, record } = found;
-        let presence = backend.presence(&dir, &record.id, &self.mounts)?;
+        let backend = &pool.backend;
+        let presence = backend.presence(&dir, &record, &self.mounts)?;
         let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
             // It may be unmounted just now, and a filesystem that has shut itself down does not tell.
             (Some(_), Some(mount)) => backend.usage(&dir, &record.id, &mount.target).ok(),

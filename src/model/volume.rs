@@ -63,6 +63,8 @@ pub enum FsKind {
 pub enum Backend {
     /// An image file on a loop device.
     Loop,
+    /// A directory under a project quota.
+    Quota,
 }
 
 /// Owner and mode of a volume's root directory.

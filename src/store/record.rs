@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Error, SCHEMA, VolumeDir};
 use crate::host::Files;
-use crate::model::{Bytes, VolumeId, VolumeSpec};
+use crate::model::{Bytes, ProjectId, VolumeId, VolumeSpec};
 
 /// Everything that is true of a volume and that the kernel does not know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Record {
     pub spec: VolumeSpec,
     /// The size to which its filesystem has been brought. Less than `spec.size`: growing is not finished.
     pub grown_to: Bytes,
+    /// The project of its directory, where a limit holds it to its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
     /// Where it shall be mounted on this machine, also after a restart. A cluster's node keeps none: there the kubelet
     /// says what is mounted. Not written where empty, so a program that does not know it reads every other record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,7 +58,7 @@ impl Record {
     /// The record of a volume that is about to be made.
     pub fn creating(id: VolumeId, spec: VolumeSpec, created: OffsetDateTime) -> Self {
         let grown_to = spec.size;
-        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to, mounts: Vec::new() }
+        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to, project: None, mounts: Vec::new() }
     }
 
     /// Whether the filesystem has yet to follow the volume's size.

@@ -1,9 +1,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Error, LoopImages, Result, Staging};
+use super::LoopImages;
+use crate::backend::{Error, Result};
 use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, MountAt};
-use crate::model::{Content, VolumeId};
+use crate::model::VolumeId;
 use crate::store::{Record, VolumeDir};
 
 /// How the kernel knows a volume's device: by the tag that attaching wrote, which outlives even the disk that the
@@ -65,13 +66,13 @@ impl LoopImages {
     }
 
     /// Whether anybody, in this mount namespace or another, has the image attached.
-    pub fn is_attached(&self, dir: &VolumeDir) -> Result<bool> {
+    pub(super) fn is_attached(&self, dir: &VolumeDir) -> Result<bool> {
         let image = dir.image();
         Ok(self.machine.files.stat(&image)?.is_some() && self.machine.loops.is_attached(&image)?)
     }
 
     /// The same, after those were waited for who only look at the device for a moment.
-    pub fn stays_attached(&self, dir: &VolumeDir) -> Result<bool> {
+    pub(super) fn stays_attached(&self, dir: &VolumeDir) -> Result<bool> {
         let mut patience = Patience::default();
         while self.is_attached(dir)? {
             if patience.is_at_its_end() {
@@ -122,12 +123,6 @@ impl LoopImages {
         Err(Error::ForeignMount { path: path.to_owned() })
     }
 
-    /// Whether anything is mounted or bound at a path, or staged there.
-    pub fn is_occupied(&self, path: &Path) -> Result<bool> {
-        let node = Staging(path).source(Content::Block);
-        Ok(self.machine.mounts.at(path)?.is_some() || self.machine.mounts.at(&node)?.is_some())
-    }
-
     /// Whether a device is this volume's.
     pub(super) fn is_ours(&self, device: LoopDevice, volume: &Identity) -> Result<bool> {
         Ok(self.machine.loops.backing(device)?.is_some_and(|backing| volume.owns(&backing)))
@@ -141,7 +136,7 @@ impl LoopImages {
 
     /// Cuts away what lies past the volume's size: what an interrupted growth left, where nothing could be written as no
     /// device is ever larger than the record; or what a shrink has left to the last, which holds nothing any more.
-    pub fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+    pub(super) fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         // A record that was renamed into its place, and no more, may be the old one after a power cut: longer than its image.
         self.machine.files.sync(&dir.record())?;
         self.machine.files.sync(dir.path())?;
@@ -184,11 +179,6 @@ impl LoopImages {
 
     fn remember(&self, id: &VolumeId, device: LoopDevice) {
         self.last_seen.lock().expect("no holder panics").insert(id.clone(), device);
-    }
-
-    /// Forgets a volume that is gone.
-    pub fn forget(&self, id: &VolumeId) {
-        self.last_seen.lock().expect("no holder panics").remove(id);
     }
 }
 

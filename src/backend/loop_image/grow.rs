@@ -2,14 +2,15 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::{Error, Growth, LoopImages, Result};
+use super::LoopImages;
+use crate::backend::{Error, Growth, Result};
 use crate::host::{LoopDevice, MountEntry};
 use crate::model::{Bytes, Content, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 impl LoopImages {
     /// Makes the image longer, the growth of a reserved one reserved first. Where there is no room nothing is changed.
-    pub fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+    pub(super) fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
         self.image_of(dir, record)?;
         let grown = self.take_space(dir, record, size);
         if grown.is_err() {
@@ -29,7 +30,7 @@ impl LoopImages {
     ///
     /// # Errors
     /// [`Error::GrowthNotPermitted`]: the device has grown, the filesystem grows at the next stage.
-    pub fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth> {
+    pub(super) fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth> {
         let Some(device) = self.device_of(dir, &record.id)? else {
             let raw = record.spec.content == Content::Block; // nothing in it to grow
             return Ok(if raw { Growth::Done } else { Growth::Pending });
@@ -49,7 +50,7 @@ impl LoopImages {
     }
 
     /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.
-    pub fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+    pub(super) fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         if record.growth_is_pending() {
             self.take_back_shrink(dir, record)?;
         }
@@ -61,11 +62,15 @@ impl LoopImages {
                 None => self.trim(dir, record)?,
             }
         }
-        Ok(self.keep_reserved(dir, record)?)
+        self.keep_reserved(dir, record)?;
+        match record.spec.content {
+            Content::Block => self.detach_orphan(dir, &record.id),
+            Content::Filesystem(_) => Ok(()),
+        }
     }
 
     /// Detaches a block device that no path has: what a kill between unbinding and detaching leaves.
-    pub fn detach_orphan(&self, dir: &VolumeDir, id: &VolumeId) -> Result<()> {
+    fn detach_orphan(&self, dir: &VolumeDir, id: &VolumeId) -> Result<()> {
         let Some(device) = self.device_of(dir, id)? else { return Ok(()) };
         let Some(backing) = self.machine.loops.backing(device)? else { return Ok(()) };
         if !backing.autoclear && self.mounts_of(device)?.is_empty() {
@@ -84,7 +89,7 @@ impl LoopImages {
     /// Where the volume is mounted or bound, if that is at more places than these.
     ///
     /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
-    pub fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
+    pub(super) fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
         let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
         let volume = self.identity(&record.id, dir)?;
         let mut expected = 0;

@@ -1,26 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::LoopImages;
 use super::device::Identity;
-use super::{Error, LoopImages, Result};
+use crate::backend::{Error, Growth, Result, Staging, same_access};
 use crate::host::{Detached, HeldLoop, LoopDevice, MountAt};
 use crate::model::{Content, FsKind, MountOptions, VolumeId};
 use crate::store::{Record, VolumeDir};
-
-/// Where a volume is staged: `staging_target_path` of CSI, a directory. A filesystem is mounted on it; a block
-/// device is bound on the file `device` in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Staging<'a>(pub &'a Path);
-
-/// Whether the filesystem follows the volume's size.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Growth {
-    /// It has the volume's size.
-    Done,
-    /// It does so at the next stage.
-    Pending,
-}
 
 /// How a filesystem is mounted.
 #[derive(Clone, Copy)]
@@ -30,26 +17,9 @@ struct How<'a> {
     hides_writes: bool,
 }
 
-impl Growth {
-    /// As the record has it.
-    fn of(record: &Record) -> Self {
-        if record.growth_is_pending() { Self::Pending } else { Self::Done }
-    }
-}
-
-impl Staging<'_> {
-    /// The path that a volume with that content is bound from.
-    pub fn source(self, content: Content) -> PathBuf {
-        match content {
-            Content::Filesystem(_) => self.0.to_owned(),
-            Content::Block => self.0.join("device"),
-        }
-    }
-}
-
 impl LoopImages {
     /// Attaches the volume and mounts it at its staging path, finishing a growth that is pending. Never formats.
-    pub fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
+    pub(super) fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
         if !record.spec.sparse && options.filesystem.iter().any(|(key, _)| key == "discard") {
             return Err(Error::DiscardReserved);
         }
@@ -63,7 +33,7 @@ impl LoopImages {
     }
 
     /// Attaches the volume and makes it appear at a path of its own: a directory, or for raw blocks a file.
-    pub fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
+    pub(super) fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
         self.keep_reserved(dir, record)?;
         match record.spec.content {
             Content::Filesystem(fs) => {
@@ -160,7 +130,7 @@ impl LoopImages {
     }
 
     /// Takes the volume off its staging path and detaches it. `dir` is `None` where its pool is out of reach.
-    pub fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
+    pub(super) fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
         let volume = Identity::by_tag(id);
         self.leave(staging.0, &volume)?;
         let node = staging.source(Content::Block);
@@ -174,7 +144,7 @@ impl LoopImages {
     }
 
     /// Takes the volume off a path where [`LoopImages::mount`] put it, and detaches it where that was the last.
-    pub fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+    pub(super) fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
         let volume = Identity::by_tag(id);
         let bound = self.machine.mounts.at(target)?.filter(|mount| mount.is_block).and_then(|mount| mount.device);
         self.leave(target, &volume)?;
@@ -202,7 +172,7 @@ impl LoopImages {
     }
 
     /// Makes the staged volume appear at a target path.
-    pub fn publish(
+    pub(super) fn publish(
         &self,
         dir: &VolumeDir,
         record: &Record,
@@ -225,7 +195,7 @@ impl LoopImages {
     }
 
     /// Takes the volume off a target path, and the path away.
-    pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
+    pub(super) fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         self.leave(target, &Identity::by_tag(id))?;
         match self.machine.files.remove_empty(target) {
             // Not ours: a plain directory with somebody's files in it.
@@ -247,16 +217,4 @@ impl LoopImages {
         }
         Ok(())
     }
-}
-
-/// That a volume is at a path as it is wanted there: writable, or read-only.
-///
-/// # Errors
-/// [`Error::Incompatible`].
-pub fn same_access(path: &Path, found: bool, wanted: bool) -> Result<()> {
-    let word = |read_only| if read_only { "read-only" } else { "writable" };
-    if found == wanted {
-        return Ok(());
-    }
-    Err(Error::Incompatible { path: path.to_owned(), found: word(found), wanted: word(wanted) })
 }

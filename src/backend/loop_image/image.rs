@@ -1,7 +1,8 @@
 use nix::errno::Errno;
 use tracing::info_span;
 
-use super::{Error, LoopImages, Result};
+use super::LoopImages;
+use crate::backend::{Error, Result};
 use crate::host::{self, Attach, Stat};
 use crate::model::{Bytes, FsKind, MountOptions, Owner, VolumeId};
 use crate::store::{Record, VolumeDir};
@@ -11,7 +12,7 @@ impl LoopImages {
     ///
     /// # Errors
     /// `EEXIST` where there is an image already: nothing is ever formatted that this call did not make.
-    pub fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+    pub(super) fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         let (files, image, spec) = (&self.machine.files, dir.image(), &record.spec);
         files.create_image(&image, spec.size)?;
         if !spec.sparse {
@@ -30,7 +31,7 @@ impl LoopImages {
     }
 
     /// Makes and mounts a filesystem of that kind in a scratch image, to see whether this machine can.
-    pub fn prove(&self, dir: &VolumeDir, fs: FsKind) -> Result<()> {
+    pub(super) fn prove(&self, dir: &VolumeDir, fs: FsKind) -> Result<()> {
         let image = dir.image();
         self.machine.files.create_image(&image, Bytes::mib(300))?;
         self.machine.tools.format(&image, fs)?;
@@ -81,7 +82,7 @@ impl LoopImages {
     }
 
     /// Whether the image has all the blocks it was promised; those it lost are given again where there is room.
-    pub fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
+    pub(super) fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
         if self.reserve(dir, size, size).is_ok() {
             return Ok(true);
         }

@@ -1,12 +1,13 @@
 use nix::errno::Errno;
 
-use super::{Error, LoopImages, Result};
+use super::LoopImages;
+use crate::backend::{Error, Result};
 use crate::model::Bytes;
 use crate::store::{Record, VolumeDir};
 
 impl LoopImages {
     /// How small the filesystem of an unmounted volume can become. Nothing is written.
-    pub fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
+    pub(super) fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
         let device = self.attach(dir, record)?;
         Ok(self.machine.tools.smallest(&device)?)
     }
@@ -15,7 +16,7 @@ impl LoopImages {
     ///
     /// By a device, which nobody can mount while the program has it open: one that outlives us, too. What the program
     /// overwrites it keeps beside the image first, on disk. While that is there, the shrink has not happened.
-    pub fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+    pub(super) fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
         let shrunk = self.attach(dir, record).and_then(|device| {
             let _step = tracing::info_span!("shrink").entered();
             // The program writes into it without waiting for the disk, and the device does not wait for it either.
@@ -38,7 +39,7 @@ impl LoopImages {
     }
 
     /// Gives a filesystem back what a shrink that did not end has overwritten. Before this it is not mounted.
-    pub fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+    pub(super) fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         let undo = dir.undo();
         let Some(stat) = self.machine.files.stat(&undo)? else { return Ok(()) };
         // An empty one: nothing was overwritten yet, or all that is finished.

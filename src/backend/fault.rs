@@ -1,0 +1,67 @@
+use std::fmt;
+
+/// What is wrong with a volume or a pool. The CamelCase name is stable: people alert on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The record promises an image, and there is none.
+    ImageMissing,
+    /// The image is shorter than the record says.
+    ImageTruncated,
+    /// A reserved image has holes, and the pool has no room to fill them.
+    ReservationBroken,
+    /// The filesystem takes no writes, though nobody asked for that.
+    FilesystemReadOnly,
+    /// The filesystem has counted so many errors.
+    FilesystemErrors(u64),
+    /// The filesystem has to grow to the volume's size and could not yet.
+    GrowthPending,
+    /// Direct I/O was asked for, and the kernel does not do it.
+    DirectIoOff,
+    /// The volume is not mounted at a path where it is wanted, for that reason.
+    NotMounted(String),
+    /// The volume's pool is not served, for that reason.
+    PoolNotServed(String),
+    /// The pool has hardly any room left.
+    PoolNearlyFull,
+    /// The volume's record cannot be read, for that reason.
+    RecordUnreadable(String),
+}
+
+impl Fault {
+    /// The stable name.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ImageMissing => "ImageMissing",
+            Self::ImageTruncated => "ImageTruncated",
+            Self::ReservationBroken => "ReservationBroken",
+            Self::FilesystemReadOnly => "FilesystemReadOnly",
+            Self::FilesystemErrors(_) => "FilesystemErrors",
+            Self::GrowthPending => "GrowthPending",
+            Self::DirectIoOff => "DirectIoOff",
+            Self::NotMounted(_) => "NotMounted",
+            Self::PoolNotServed(_) => "PoolNotServed",
+            Self::PoolNearlyFull => "PoolNearlyFull",
+            Self::RecordUnreadable(_) => "RecordUnreadable",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ImageMissing => f.write_str("the image is missing"),
+            Self::ImageTruncated => f.write_str("the image is shorter than the volume"),
+            Self::ReservationBroken => {
+                f.write_str("the reserved image has holes, and the pool has no room to fill them")
+            }
+            Self::FilesystemReadOnly => f.write_str("the filesystem takes no writes: see the kernel's log"),
+            Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),
+            Self::GrowthPending => f.write_str("the filesystem grows to the volume's size at the next stage"),
+            Self::DirectIoOff => f.write_str("direct I/O was asked for, and the kernel does not do it on this pool"),
+            Self::NotMounted(reason) => write!(f, "it is not mounted where it is wanted: {reason}"),
+            Self::PoolNotServed(reason) => write!(f, "the pool is not served: {reason}"),
+            Self::PoolNearlyFull => f.write_str("the pool has less than a tenth of its room left"),
+            Self::RecordUnreadable(reason) => write!(f, "the record cannot be read: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Every volume is an image file, attached as a loop device.
+
+mod device;
+mod grow;
+mod health;
+mod image;
+mod shrink;
+mod stage;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::{Backend, Fault, Growth, Presence, Result, Staging};
+use crate::host::{self, LoopDevice, Machine, MountAt, MountEntry};
+use crate::model::{Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::store::{PoolDir, Record, VolumeDir};
+
+/// The backend `loop`.
+pub(super) struct LoopImages {
+    machine: Machine,
+    /// Where a volume's device was last seen. A hint: the kernel is asked before it is believed.
+    last_seen: Mutex<HashMap<VolumeId, LoopDevice>>,
+}
+
+impl LoopImages {
+    /// The backend on a machine.
+    pub(super) fn new(machine: Machine) -> Self {
+        Self { machine, last_seen: Mutex::default() }
+    }
+}
+
+/// What is not said here is in the rooms beside.
+impl Backend for LoopImages {
+    fn filesystems(&self, _: &PoolDir) -> Result<Vec<FsKind>> {
+        Ok(FsKind::ALL.to_vec())
+    }
+
+    fn prove(&self, scratch: &VolumeDir, fs: FsKind) -> Result<()> {
+        self.prove(scratch, fs)
+    }
+
+    fn largest(&self, pool: &PoolDir) -> Result<Bytes> {
+        Ok(self.machine.files.largest_file(pool.path())?)
+    }
+
+    fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.provision(dir, record)
+    }
+
+    fn reclaim(&self, dir: &VolumeDir) -> Result<()> {
+        Ok(self.machine.files.remove_tree(dir.path())?)
+    }
+
+    fn forget(&self, id: &VolumeId) {
+        self.last_seen.lock().expect("no holder panics").remove(id);
+    }
+
+    fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
+        self.stage(dir, record, staging, options)
+    }
+
+    fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
+        self.unstage(id, dir, staging)
+    }
+
+    fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
+        self.mount(dir, record, target, read_only)
+    }
+
+    fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+        self.unmount(id, dir, target)
+    }
+
+    fn publish(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        staging: Staging,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        self.publish(dir, record, staging, target, read_only)
+    }
+
+    fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
+        self.unpublish(id, target)
+    }
+
+    fn recognises(&self, path: &Path) -> Result<bool> {
+        let has_device = |mount: Option<MountAt>| mount.is_some_and(|mount| mount.device.is_some());
+        let node = Staging(path).source(crate::model::Content::Block);
+        Ok(has_device(self.machine.mounts.at(path)?) || has_device(self.machine.mounts.at(&node)?))
+    }
+
+    fn at(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Option<MountAt>> {
+        self.mount_at(path, &self.identity(&record.id, dir)?)
+    }
+
+    fn mounted(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<(PathBuf, MountAt)> {
+        self.mounted(dir, id, path)
+    }
+
+    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
+        self.mounted_elsewhere(dir, record, known)
+    }
+
+    fn presence(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Presence> {
+        self.presence(dir, &record.id, mounts)
+    }
+
+    fn is_in_use(&self, dir: &VolumeDir) -> Result<bool> {
+        self.is_attached(dir)
+    }
+
+    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool> {
+        self.stays_attached(dir)
+    }
+
+    fn usage(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<Usage> {
+        self.usage(dir, id, path)
+    }
+
+    fn taken(&self, dir: &VolumeDir, _: Option<ProjectId>) -> Result<Bytes, host::Error> {
+        Ok(self.machine.files.stat(&dir.image())?.map(|stat| stat.allocated).unwrap_or_default())
+    }
+
+    fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
+        self.faults(dir, record, mounts)
+    }
+
+    fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        self.enlarge(dir, record, size)
+    }
+
+    fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.trim(dir, record)
+    }
+
+    fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth> {
+        self.follow(dir, record, path)
+    }
+
+    fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.mend(dir, record)
+    }
+
+    fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
+        self.reserve_again(dir, size)
+    }
+
+    fn shrinks_in_place(&self) -> bool {
+        false
+    }
+
+    fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
+        self.smallest(dir, record)
+    }
+
+    fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        self.shrink(dir, record, size)
+    }
+
+    fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.take_back_shrink(dir, record)
+    }
+}
