@@ -18,7 +18,7 @@
 //! | [`backend`] | how a volume is made: an image file on a loop device |
 //! | [`store`] | records on disk |
 //! | [`config`] | the configuration, checked |
-//! | [`host`] | every effect on the machine, behind four traits; the real one, and one in memory |
+//! | [`host`] | every effect on the machine, behind five traits; the real one, and one in memory |
 //! | [`fs_tools`] | the only place that runs programs |
 //! | [`rpc`] | generated stubs, unix sockets |
 //! | [`inject`] | the quota API in a stream of manifests, pure: a text in, a text out |

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use ullage::host::{
     Attach, Backing, Detached, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, MountIdentity, Mounts, Result, Stat,
+    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat,
 };
-use ullage::model::{Bytes, FsKind, MountOptions, Usage};
+use ullage::model::{Bytes, FsKind, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 use crate::life::Step;
 
@@ -62,6 +62,7 @@ pub(crate) fn metered(machine: Machine, meter: &Arc<Meter>) -> Machine {
         loops: Arc::new(Metered { inner: machine.loops, meter: meter.clone() }),
         mounts: Arc::new(Metered { inner: machine.mounts, meter: meter.clone() }),
         tools: Arc::new(Metered { inner: machine.tools, meter: meter.clone() }),
+        quotas: Arc::new(Metered { inner: machine.quotas, meter: meter.clone() }),
     }
 }
 
@@ -84,6 +85,7 @@ passed_on! { Files as "files.":
     create_dir(dir: &Path) -> ();
     create_mount_point(dir: &Path) -> ();
     create_file(file: &Path) -> ();
+    set_owner(dir: &Path, owner: Owner) -> ();
     remove_empty(path: &Path) -> ();
     remove_tree(dir: &Path) -> ();
     rename(from: &Path, to: &Path) -> ();
@@ -121,6 +123,16 @@ passed_on! { FsTools as "tools.":
     smallest(device: &HeldLoop) -> Bytes;
     shrink(device: &HeldLoop, size: Bytes, undo: &Path) -> ();
     undo_shrink(device: &HeldLoop, undo: &Path) -> ();
+}
+
+passed_on! { ProjectQuotas as "quotas.":
+    state(dir: &Path) -> QuotaState;
+    usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
+    set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
+    projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
+    project_of(path: &Path) -> Option<ProjectId>;
+    set_project(dir: &Path, project: ProjectId) -> ();
+    try_filling(dir: &Path, at_most: Bytes) -> Bytes;
 }
 
 impl Mounts for Metered<dyn Mounts> {
@@ -176,7 +188,7 @@ struct MeteredMount {
 }
 
 impl Detached for MeteredMount {
-    fn set_owner(&self, owner: ullage::model::Owner) -> Result<()> {
+    fn set_owner(&self, owner: Owner) -> Result<()> {
         self.meter.time("mount.set_owner", || self.inner.set_owner(owner))
     }
 

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::path::Path;
 
 use super::Result;
-use crate::model::{Bytes, Usage};
+use crate::model::{Bytes, Owner, Usage};
 
 /// Files and directories. What these calls change is on disk when they return, unless they say otherwise.
 pub trait Files: Send + Sync {
@@ -14,6 +14,9 @@ pub trait Files: Send + Sync {
 
     /// Makes an empty file to bind a device on, mode 0600; not synced. One that is there is fine.
     fn create_file(&self, file: &Path) -> Result<()>;
+
+    /// Sets owner and mode of a directory, no link followed.
+    fn set_owner(&self, dir: &Path, owner: Owner) -> Result<()>;
 
     /// Takes what was mounted on away: an empty directory or a file of no bytes, and nothing else; not synced. None
     /// there is fine.

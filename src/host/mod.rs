@@ -1,4 +1,4 @@
-//! The machine under a volume, behind four traits: every effect on it passes here.
+//! The machine under a volume, behind five traits: every effect on it passes here.
 //!
 //! [`linux`] is the real one. `fake` (tests only) is a machine in memory that can fail, be killed, rebooted or cut
 //! from power at any call. One list of expectations (`tests/common/host_expectations.rs`) holds for both.
@@ -23,7 +23,7 @@ pub use mounts::{Detached, Ground, MountAt, MountEntry, MountIdentity, Mounts};
 pub use quotas::{ProjectQuotas, QuotaState};
 pub use tools::FsTools;
 
-/// One machine: four doors to the same kernel.
+/// One machine: five doors to the same kernel.
 #[derive(Clone)]
 pub struct Machine {
     /// Files and directories of the pools.
@@ -34,4 +34,6 @@ pub struct Machine {
     pub mounts: Arc<dyn Mounts>,
     /// Programs that make and repair filesystems.
     pub tools: Arc<dyn FsTools>,
+    /// Project quotas.
+    pub quotas: Arc<dyn ProjectQuotas>,
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{HeldLoop, LoopDevice, Result};
+use super::{FileId, HeldLoop, LoopDevice, Result};
 use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
 /// Mounts, in the mount namespace of this process.
@@ -70,6 +70,9 @@ pub struct MountAt {
     pub is_block: bool,
     /// Whether writes are refused, by the mount or by the filesystem.
     pub read_only: bool,
+    /// What is seen there: the root of a filesystem, or the directory or node that is bound. Its inode is 0 where a
+    /// filesystem that has shut itself down does not tell.
+    pub root: FileId,
 }
 
 /// One mount, unlike every other that is or was at its path.
@@ -99,6 +102,10 @@ pub struct MountEntry {
     pub target: PathBuf,
     /// The loop device, as in [`MountAt`].
     pub device: Option<LoopDevice>,
+    /// The number of the device under the filesystem, major and minor.
+    pub device_number: (u32, u32),
+    /// What is seen there, as a path in the filesystem: `/`, or the directory or node that is bound.
+    pub root: PathBuf,
     /// Whether writes are refused by the mount itself.
     pub read_only: bool,
     /// Whether the filesystem itself is read-only: asked for, or after an error.

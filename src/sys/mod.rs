@@ -4,9 +4,12 @@
 
 #![allow(unsafe_code)]
 
+pub mod capability;
 pub mod flags;
+pub mod fsxattr;
 pub mod grow;
 pub mod lease;
 pub mod loop_device;
 pub mod mount;
+pub mod quotactl;
 pub mod statx;

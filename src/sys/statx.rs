@@ -16,6 +16,8 @@ pub struct Entry {
     pub is_block: bool,
     /// The device on which it lies.
     pub device: Number,
+    /// Its inode there.
+    pub inode: u64,
     /// The device that it is, for a device node.
     pub node: Number,
     /// The mount in which it is: a number that is never used again since Linux 6.8, before that while it is mounted;
@@ -33,7 +35,7 @@ pub struct Number {
 }
 
 /// A kernel that does not know the unique number gives the other unasked.
-const WANTED: u32 = libc::STATX_TYPE | STATX_MNT_ID_UNIQUE;
+const WANTED: u32 = libc::STATX_TYPE | libc::STATX_INO | STATX_MNT_ID_UNIQUE;
 
 /// Looks at a path. `EOPNOTSUPP` from a kernel that does not tell mount roots (before 5.8).
 pub fn statx(path: &Path) -> Result<Entry> {
@@ -54,6 +56,7 @@ pub fn statx(path: &Path) -> Result<Entry> {
         is_mount_root: found.stx_attributes & root != 0,
         is_block: u32::from(found.stx_mode) & libc::S_IFMT == libc::S_IFBLK,
         device: Number { major: found.stx_dev_major, minor: found.stx_dev_minor },
+        inode: found.stx_ino,
         node: Number { major: found.stx_rdev_major, minor: found.stx_rdev_minor },
         mount: if found.stx_mask & (STATX_MNT_ID_UNIQUE | STATX_MNT_ID) != 0 { found.stx_mnt_id } else { 0 },
     })

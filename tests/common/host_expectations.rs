@@ -1,11 +1,12 @@
 //! What a machine does, be it Linux or the one in memory: one list that keeps the second honest.
 //!
-//! An expectation speaks only by the four traits. It may leave files in its directory, but no mount and no device.
+//! An expectation speaks only by the five traits. It may leave files in its directory, but no mount and no device.
 
 mod files;
 mod growth;
 mod loops;
 mod mounts;
+mod quotas;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,7 +30,12 @@ pub(crate) trait Bed {
 /// What it says, and whether it is so: it panics where not.
 pub(crate) type Expectation = (&'static str, fn(&dyn Bed));
 
-/// All of them.
+/// What holds for a pool whose filesystem bounds projects: an XFS.
+pub(crate) fn of_projects() -> impl Iterator<Item = Expectation> {
+    quotas::EXPECTATIONS.iter().copied()
+}
+
+/// What holds for any pool.
 pub(crate) fn all() -> impl Iterator<Item = Expectation> {
     [files::EXPECTATIONS, loops::EXPECTATIONS, mounts::EXPECTATIONS, growth::EXPECTATIONS]
         .into_iter()

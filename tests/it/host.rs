@@ -28,7 +28,7 @@ impl Bed for InMemory {
 #[test]
 fn the_machine_in_memory_does_what_is_expected() {
     let mut broken = Vec::new();
-    for (name, expectation) in host_expectations::all() {
+    for (name, expectation) in host_expectations::all().chain(host_expectations::of_projects()) {
         let bed = InMemory(Fake::new(Bytes::gib(3)));
         for dir in ["/pool/volumes", "/mounts"] {
             bed.machine().files.create_dir(Path::new(dir)).unwrap();

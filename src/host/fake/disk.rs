@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 
 use super::FakeFs;
-use crate::model::Bytes;
+use crate::model::{Bytes, Owner, ProjectId};
 
 /// The number of an inode.
 pub(super) type Ino = u64;
@@ -27,6 +27,11 @@ pub(super) struct Inode {
     pub(super) allocated: Bytes,
     /// What is written is on disk at once (`chattr +S`).
     pub(super) writes_through: bool,
+    /// Owner and mode, where they were set.
+    pub(super) owner: Option<Owner>,
+    pub(super) project: Option<ProjectId>,
+    /// Whether what is made in this directory gets its project.
+    pub(super) inherited: bool,
     pub(super) fs: Option<FakeFs>,
     /// The root directory of the filesystem in an image.
     pub(super) root: Option<Ino>,
@@ -77,16 +82,28 @@ impl Disk {
         ino
     }
 
-    /// The blocks that files which can be reached take, and those that `also` holds open.
-    pub(super) fn used(&self, also: impl Iterator<Item = Ino>) -> Bytes {
-        let mut reached = std::collections::BTreeSet::new();
-        let mut next: Vec<Ino> = std::iter::once(ROOT).chain(also).collect();
+    /// What can be reached from some inodes, each once.
+    pub(super) fn reached(&self, from: impl Iterator<Item = Ino>) -> impl Iterator<Item = &Inode> {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<Ino> = from.collect();
         while let Some(ino) = next.pop() {
             if reached.insert(ino) {
                 next.extend(self.inode(ino).entries.iter().flat_map(BTreeMap::values));
             }
         }
-        reached.into_iter().map(|ino| self.inode(ino).allocated).sum()
+        reached.into_iter().map(|ino| self.inode(ino))
+    }
+
+    /// The way from one directory down to an inode; `None` where there is none.
+    pub(super) fn way(&self, from: Ino, to: Ino) -> Option<PathBuf> {
+        let mut next = vec![(from, PathBuf::from("/"))];
+        while let Some((ino, path)) = next.pop() {
+            if ino == to {
+                return Some(path);
+            }
+            next.extend(self.inode(ino).entries.iter().flatten().map(|(name, child)| (*child, path.join(name))));
+        }
+        None
     }
 
     pub(super) fn paths(&self) -> Vec<String> {

@@ -4,25 +4,21 @@ use std::sync::{Arc, Weak};
 use nix::errno::Errno;
 
 use super::disk::{Ino, Inode, ROOT};
+use super::projects::{Ground, Place};
 use super::{Fake, World};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
-use crate::model::{Bytes, Usage};
+use crate::model::{Bytes, Owner, Usage};
 
-/// The one filesystem's `st_dev`.
-pub(super) const DEVICE: u64 = 42;
+/// The disk's `st_dev`: 8:1.
+pub(super) const DEVICE: u64 = 0x801;
 
-/// What a page of metadata takes on disk.
+/// What the smallest file that is not empty takes on disk.
 const PAGE: Bytes = Bytes::new(4096);
 
 /// The longest file, as on ext4.
 const LARGEST: Bytes = Bytes::gib(16 << 10);
 
 impl World {
-    /// The room left, counting what deleted images still take while they are attached.
-    pub(super) fn free(&self) -> Bytes {
-        self.capacity.saturating_sub(self.now.used(self.loops.images()))
-    }
-
     fn sync_dir(&mut self, dir: &Path) {
         if let Ok(ino) = self.find(dir) {
             self.sync_inode(ino);
@@ -41,14 +37,18 @@ impl World {
 
     /// The inode at a path, through what is mounted on the way.
     pub(super) fn find(&self, path: &Path) -> Result<Ino, Errno> {
-        let (mut ino, mut walked) = (ROOT, PathBuf::from("/"));
+        self.place(path).map(|place| place.ino)
+    }
+
+    pub(super) fn place(&self, path: &Path) -> Result<Place, Errno> {
+        let (mut place, mut walked) = (Place { ino: ROOT, ground: Ground::DISK }, PathBuf::from("/"));
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
-            ino = self.now.entry(ino, &name.to_string_lossy())?;
+            place.ino = self.now.entry(place.ino, &name.to_string_lossy())?;
             walked.push(name);
-            ino = self.root_at(&walked).unwrap_or(ino);
+            place = self.root_at(&walked).unwrap_or(place);
         }
-        Ok(ino)
+        Ok(place)
     }
 
     pub(super) fn file(&self, path: &Path) -> Result<&Inode, Errno> {
@@ -57,46 +57,50 @@ impl World {
     }
 
     /// The directory that a path lies in, and its name there.
-    fn parent(&self, path: &Path) -> Result<(Ino, String), Errno> {
-        let parent = self.find(path.parent().ok_or(Errno::EINVAL)?)?;
+    fn parent(&self, path: &Path) -> Result<(Place, String), Errno> {
+        let parent = self.place(path.parent().ok_or(Errno::EINVAL)?)?;
         let name = path.file_name().ok_or(Errno::EINVAL)?.to_string_lossy().into_owned();
-        if self.now.inode(parent).is_directory() { Ok((parent, name)) } else { Err(Errno::ENOTDIR) }
+        if self.now.inode(parent.ino).is_directory() { Ok((parent, name)) } else { Err(Errno::ENOTDIR) }
     }
 
-    /// The root of the filesystem that is mounted on top at a path.
-    fn root_at(&self, path: &Path) -> Option<Ino> {
-        let mount = self.mounts.iter().rev().find(|mount| mount.target == path && mount.fs.is_some())?;
-        self.now.inode(self.loops.get(mount.device)?.image).root
+    /// The directory that is mounted on top at a path.
+    fn root_at(&self, path: &Path) -> Option<Place> {
+        let mount = self.mounts.iter().rev().find(|mount| mount.target == path && mount.root.is_some())?;
+        Some(Place { ino: mount.root?, ground: self.ground_of(mount) })
     }
 
-    fn is_read_only(&self, path: &Path) -> bool {
+    pub(super) fn is_read_only(&self, path: &Path) -> bool {
         let around = path.ancestors().find_map(|above| self.mounts.iter().rev().find(|mount| mount.target == above));
         around.is_some_and(|mount| mount.read_only || mount.fs_read_only)
     }
 
     pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
         let (parent, name) = self.parent(path)?;
-        if self.now.entry(parent, &name).is_ok() {
+        if self.now.entry(parent.ino, &name).is_ok() {
             return Err(Errno::EEXIST);
         }
+        let inode = self.inherit(parent, inode)?;
         let ino = self.now.make(inode);
-        self.now.entries_mut(parent).insert(name, ino);
+        self.now.entries_mut(parent.ino).insert(name, ino);
         Ok(ino)
     }
 
     fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
-        self.now.entries_mut(parent).remove(&name).map(|_| ()).ok_or(Errno::ENOENT)
+        self.now.entries_mut(parent.ino).remove(&name).map(|_| ()).ok_or(Errno::ENOENT)
     }
 
     fn move_entry(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        let ino = self.find(from)?;
+        let Place { ino, ground } = self.place(from)?;
         let (parent, name) = self.parent(to)?;
         if self.find(to).is_ok_and(|there| self.now.inode(there).entries.iter().flatten().next().is_some()) {
             return Err(Errno::ENOTEMPTY);
         }
+        if ground != parent.ground || !self.may_enter(ino, parent.ino) {
+            return Err(Errno::EXDEV);
+        }
         self.unlink(from)?;
-        self.now.entries_mut(parent).insert(name, ino);
+        self.now.entries_mut(parent.ino).insert(name, ino);
         Ok(())
     }
 
@@ -123,21 +127,25 @@ impl World {
     }
 
     fn write(&mut self, file: &Path, content: &[u8]) -> Result<Ino, Errno> {
+        let ino = self.write_so_much(file, Bytes::new(content.len() as u64))?;
+        self.now.inode_mut(ino).content = content.to_vec();
+        Ok(ino)
+    }
+
+    /// Writes a file of which only the length is of interest.
+    pub(super) fn write_so_much(&mut self, file: &Path, len: Bytes) -> Result<Ino, Errno> {
         if self.is_read_only(file) {
             return Err(Errno::EROFS);
         }
-        let ino = match self.find(file) {
-            Ok(ino) => ino,
-            Err(Errno::ENOENT) => self.add(file, Inode::default())?,
-            Err(errno) => return Err(errno),
-        };
-        if self.free() < PAGE {
-            return Err(Errno::ENOSPC);
+        if self.find(file) == Err(Errno::ENOENT) {
+            self.add(file, Inode::default())?;
         }
-        let inode = self.now.inode_mut(ino);
-        inode.content = content.to_vec();
-        (inode.len, inode.allocated) = (Bytes::new(content.len() as u64), PAGE);
-        Ok(ino)
+        let place = self.place(file)?;
+        let wanted = len.round_up().ok_or(Errno::EFBIG)?.max(PAGE);
+        self.charge(place, wanted)?;
+        let inode = self.now.inode_mut(place.ino);
+        (inode.len, inode.allocated) = (len, wanted);
+        Ok(place.ino)
     }
 }
 
@@ -168,6 +176,19 @@ impl Files for Fake {
             Err(Errno::EEXIST) if world.file(file).is_ok() => {}
             Err(errno) => return Err(Error::call("open", file, errno)),
         }
+        Ok(())
+    }
+
+    fn set_owner(&self, dir: &Path, owner: Owner) -> Result<()> {
+        let mut world = self.world();
+        world.step("fchown", dir)?;
+        let ino = world.find(dir).map_err(failed("open", dir))?;
+        if !world.now.inode(ino).is_directory() {
+            return Err(Error::call("open", dir, Errno::ENOTDIR));
+        }
+        world.now.inode_mut(ino).owner = Some(owner);
+        world.step("fsync", dir)?;
+        world.sync_inode(ino);
         Ok(())
     }
 
@@ -302,12 +323,13 @@ impl Files for Fake {
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
         let mut world = self.world();
         world.step("fallocate", file)?;
-        let ino = world.find(file).map_err(failed("fallocate", file))?;
-        let free = world.free();
-        let inode = world.now.inode_mut(ino);
+        let place = world.place(file).map_err(failed("fallocate", file))?;
+        let charged = world.charge(place, size);
+        let (room, _) = world.room(place);
+        let inode = world.now.inode_mut(place.ino);
         let missing = size.saturating_sub(inode.allocated);
-        inode.allocated = inode.allocated.saturating_add(missing.min(free)); // a real one keeps what it got, too
-        if missing > free { Err(Error::call("fallocate", file, Errno::ENOSPC)) } else { Ok(()) }
+        inode.allocated = inode.allocated.saturating_add(missing.min(room)); // a real one keeps what it got, too
+        charged.map_err(failed("fallocate", file))
     }
 
     fn fill(&self, file: &Path, _from: Bytes, to: Bytes) -> Result<()> {
@@ -325,8 +347,7 @@ impl Files for Fake {
     fn space(&self, dir: &Path) -> Result<Usage> {
         let mut world = self.world();
         world.step("statfs", dir)?;
-        let (total, available) = (world.capacity, world.free());
-        Ok(Usage { total, used: total.saturating_sub(available), available, ..Usage::default() })
+        world.statvfs(dir).map_err(failed("statvfs", dir))
     }
 
     fn lock(&self, dir: &Path) -> Result<Option<Lock>> {

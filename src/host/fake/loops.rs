@@ -60,6 +60,12 @@ impl Loops {
     }
 }
 
+impl Hold {
+    pub(super) fn device(&self) -> u32 {
+        self.device
+    }
+}
+
 impl Fake {
     pub(super) fn hold_device(&self, device: u32) -> Option<Hold> {
         let mut world = self.world();

@@ -8,6 +8,8 @@ mod disk;
 mod files;
 mod loops;
 mod mounts;
+mod projects;
+mod quotas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,10 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use nix::errno::Errno;
 
-use super::{Error, Machine, Result};
+use super::{Error, Machine, QuotaState, Result};
 use crate::model::{Bytes, FsKind, Owner};
 use disk::{Disk, Ino};
 use loops::Loops;
+use mounts::FakeMount;
+use projects::Limits;
 
 /// The machine. Clones are the same one.
 #[derive(Clone)]
@@ -59,23 +63,19 @@ pub struct FakeFs {
     pub data: u64,
 }
 
-/// What is mounted or bound somewhere.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct FakeMount {
-    target: PathBuf,
-    device: u32,
-    /// `None`: the bare device node.
-    fs: Option<FsKind>,
-    read_only: bool,
-    fs_read_only: bool,
-}
-
 struct World {
     now: Disk,
     /// What a power cut leaves.
     durable: Disk,
     loops: Loops,
     mounts: Vec<FakeMount>,
+    /// How many there have ever been.
+    mounted: u64,
+    /// How the disk's own filesystem treats projects; `None`: the kernel has no quotas.
+    quotas: Option<QuotaState>,
+    limits: Limits,
+    /// What a power cut leaves of them.
+    durable_limits: Limits,
     /// Directories that are taken, as long as the holder lives.
     locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
@@ -98,6 +98,10 @@ impl Fake {
             durable: Disk::new(),
             loops: Loops::default(),
             mounts: Vec::new(),
+            mounted: 0,
+            quotas: Some(QuotaState { fs: "xfs", accounting: true, enforcement: true }),
+            limits: Limits::new(),
+            durable_limits: Limits::new(),
             locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
@@ -113,7 +117,7 @@ impl Fake {
     /// Its doors.
     pub fn machine(&self) -> Machine {
         let this = Arc::new(self.clone());
-        Machine { files: this.clone(), loops: this.clone(), mounts: this.clone(), tools: this }
+        Machine { files: this.clone(), loops: this.clone(), mounts: this.clone(), tools: this.clone(), quotas: this }
     }
 
     /// Lets something happen at a step, counted from now.
@@ -152,9 +156,11 @@ impl Fake {
         }
         if how == How::Reboot {
             world.durable = world.now.clone();
+            world.durable_limits = world.limits.clone();
         }
         if how == How::PowerCut {
             world.now = world.durable.after_power_cut();
+            world.limits = world.durable_limits.clone();
             world.durable = world.now.clone();
         }
         world.loops.close_all();
@@ -247,6 +253,7 @@ impl World {
     fn sync_inode(&mut self, ino: Ino) {
         let inode = self.now.inode(ino).clone();
         self.durable.put(ino, inode);
+        self.durable_limits = self.limits.clone(); // the journal is written in order
     }
 
     /// Whether a handle of that process still holds anything.
@@ -257,11 +264,11 @@ impl World {
     /// What autoclear does: a device that nothing holds goes.
     fn clear_unused_loops(&mut self) {
         let mounts = &self.mounts;
-        self.loops.clear_unused(|device| mounts.iter().any(|mount| mount.device == device && mount.fs.is_some()));
+        self.loops.clear_unused(|device| mounts.iter().any(|mount| mount.holds(device)));
     }
 
     fn image_at(&self, path: &Path) -> Option<Ino> {
-        let mount = self.mounts.iter().rev().find(|mount| mount.target == path)?;
-        self.loops.get(mount.device).map(|device| device.image)
+        let mount = self.mount_at(path)?;
+        self.loops.get(mount.device?).map(|device| device.image)
     }
 }

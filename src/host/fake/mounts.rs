@@ -3,19 +3,59 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 
-use super::disk::Inode;
+use super::disk::{Ino, Inode};
+use super::files::DEVICE;
 use super::loops::Hold;
-use super::{Fake, FakeFs, FakeMount, World};
+use super::projects::{self, Place};
+use super::{Fake, FakeFs, World};
 use crate::host::{
-    Detached, Error, FsTools, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
+    Detached, Error, FileId, FsTools, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
 };
-use crate::model::{Bytes, FsKind, Inodes, MountOptions, Owner, Usage};
+use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
 
 /// What a filesystem takes of a sparse image when it is made.
-const METADATA: Bytes = Bytes::mib(1);
+pub(super) const METADATA: Bytes = Bytes::mib(1);
 
 /// What a filesystem holds while a program moves it about.
 const IN_PIECES: u64 = u64::MAX;
+
+/// The number of the disk.
+const DISK: (u32, u32) = (8, 1);
+
+/// `/dev`, where the nodes of devices lie.
+const NODES: u64 = 5;
+
+/// What is mounted or bound somewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FakeMount {
+    pub(super) target: PathBuf,
+    /// Its number, unlike that of every other mount that ever was.
+    number: u64,
+    /// The loop device under it; `None`: the machine's own disk.
+    pub(super) device: Option<u32>,
+    /// The directory that is seen there; `None`: the bare device node.
+    pub(super) root: Option<Ino>,
+    pub(super) read_only: bool,
+    pub(super) fs_read_only: bool,
+    /// Whether the filesystem was opened with project quotas.
+    pub(super) project_quotas: bool,
+}
+
+impl FakeMount {
+    /// Whether it keeps a device from being cleared.
+    pub(super) fn holds(&self, device: u32) -> bool {
+        self.device == Some(device) && self.root.is_some()
+    }
+
+    fn device_number(&self) -> (u32, u32) {
+        self.device.map_or(DISK, |device| (LoopDevice::MAJOR, device))
+    }
+
+    fn root_id(&self) -> FileId {
+        let node = FileId { device: NODES, inode: self.device.unwrap_or_default().into() };
+        self.root.map_or(node, |inode| FileId { device: DEVICE, inode })
+    }
+}
 
 struct FakeDetached {
     fake: Fake,
@@ -74,17 +114,57 @@ impl World {
         Ok((Bytes::new(number(size)?), number(data)?))
     }
 
-    fn mount_at(&self, path: &Path) -> Option<&FakeMount> {
+    pub(super) fn mount_at(&self, path: &Path) -> Option<&FakeMount> {
         self.mounts.iter().rev().find(|mount| mount.target == path)
     }
 
-    /// The number in `/dev/loopN`, or of the mount at a path.
-    fn source(&self, path: &Path) -> Option<FakeMount> {
-        if let Some(mount) = self.mount_at(path) {
-            return Some(mount.clone());
+    /// The filesystem of a mount.
+    pub(super) fn ground_of(&self, mount: &FakeMount) -> projects::Ground {
+        projects::Ground(mount.device.and_then(|device| self.loops.get(device)).map(|device| device.image))
+    }
+
+    fn fs_of(&self, mount: &FakeMount) -> Option<FsKind> {
+        let ground = self.ground_of(mount);
+        mount.root?;
+        match ground.0 {
+            Some(image) => self.now.inode(image).fs.map(|fs| fs.kind),
+            None => FsKind::parse(self.quotas.map_or("xfs", |quotas| quotas.fs)),
         }
-        let device = path.to_str()?.strip_prefix("/dev/loop")?.parse().ok()?;
-        Some(FakeMount { target: PathBuf::new(), device, fs: None, read_only: false, fs_read_only: false })
+    }
+
+    /// What is seen there, as a path in its filesystem.
+    fn root_path(&self, mount: &FakeMount) -> PathBuf {
+        match mount.root {
+            Some(root) => self.now.way(self.root_of(self.ground_of(mount)), root).unwrap_or_else(|| "//deleted".into()),
+            None => PathBuf::from(format!("/loop{}", mount.device.unwrap_or_default())),
+        }
+    }
+
+    /// What appears elsewhere when a path is bound: a device node, what is mounted there, or a directory.
+    fn source(&self, path: &Path) -> Result<FakeMount, Errno> {
+        let nowhere = FakeMount {
+            target: PathBuf::new(),
+            number: 0,
+            device: None,
+            root: None,
+            read_only: false,
+            fs_read_only: false,
+            project_quotas: false,
+        };
+        if let Some(device) = path.to_str().and_then(|path| path.strip_prefix("/dev/loop")) {
+            return Ok(FakeMount { device: Some(device.parse().map_err(|_| Errno::ENOENT)?), ..nowhere });
+        }
+        if let Some(mount) = self.mount_at(path) {
+            return Ok(mount.clone());
+        }
+        let Place { ino, .. } = self.place(path)?;
+        let above = path.ancestors().find_map(|above| self.mount_at(above)).cloned().unwrap_or(nowhere);
+        Ok(FakeMount { root: Some(ino), ..above })
+    }
+
+    fn put_mount(&mut self, target: &Path, mount: FakeMount) {
+        self.mounted += 1;
+        self.mounts.push(FakeMount { target: target.to_owned(), number: self.mounted, ..mount });
     }
 }
 
@@ -92,18 +172,29 @@ impl Mounts for Fake {
     fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
         let number = device.device().0;
         let path = device.device().path();
-        {
+        let project_quotas = options.filesystem.iter().any(|(key, _)| matches!(key.as_str(), "prjquota" | "pquota"));
+        let root = {
             let mut world = self.world();
             world.step("fsmount", &path)?;
+            let can_quotas = world.quotas.is_some() && fs == FsKind::Xfs;
             match world.fs_mut(number) {
-                Some(found) if found.kind == fs => {}
+                Some(found) if found.kind == fs && (can_quotas || !project_quotas) => {}
                 _ => return Err(Error::call("fsconfig", &path, Errno::EINVAL)),
             }
-        }
+            let image = world.loops.get(number).map(|device| device.image);
+            image.and_then(|image| world.now.inode(image).root)
+        };
         let hold = self.hold_device(number).ok_or_else(|| Error::call("fsmount", &path, Errno::ENXIO))?;
         let read_only = options.attributes.read_only;
-        let mount =
-            FakeMount { target: PathBuf::new(), device: number, fs: Some(fs), read_only, fs_read_only: read_only };
+        let mount = FakeMount {
+            target: PathBuf::new(),
+            number: 0,
+            device: Some(number),
+            root,
+            read_only,
+            fs_read_only: read_only,
+            project_quotas,
+        };
         Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount, read_only: AtomicBool::new(false) }))
     }
 
@@ -111,9 +202,9 @@ impl Mounts for Fake {
         let mut world = self.world();
         world.step("move_mount", to)?;
         world.find(to).map_err(|errno| Error::call("move_mount", to, errno))?;
-        let source = world.source(from).ok_or_else(|| Error::call("open_tree", from, Errno::ENOENT))?;
+        let source = world.source(from).map_err(|errno| Error::call("open_tree", from, errno))?;
         let read_only = read_only || source.read_only;
-        world.mounts.push(FakeMount { target: to.to_owned(), read_only, ..source });
+        world.put_mount(to, FakeMount { read_only, ..source });
         Ok(())
     }
 
@@ -136,30 +227,38 @@ impl Mounts for Fake {
         let mut world = self.world();
         world.step("statx", path)?;
         Ok(world.mount_at(path).map(|mount| MountAt {
-            device: Some(LoopDevice(mount.device)),
-            is_block: mount.fs.is_none(),
+            device: mount.device.map(LoopDevice),
+            is_block: mount.root.is_none(),
             read_only: mount.read_only || mount.fs_read_only,
+            root: mount.root_id(),
         }))
     }
 
-    /// This machine numbers no mounts: two of one device are the same.
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
         let mut world = self.world();
         world.step("statx", path)?;
         let mount = world.mount_at(path);
-        Ok(mount.map(|mount| MountIdentity { device: (LoopDevice::MAJOR, mount.device), id: 0 }))
+        Ok(mount.map(|mount| MountIdentity { device: mount.device_number(), id: mount.number }))
     }
 
     fn ground(&self, path: &Path) -> Result<Option<Ground>> {
         let mut world = self.world();
         world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
-        Ok(world.mount_at(path).map(|mount| Ground { is_root: true, is_itself: false, fs: mount.fs }))
+        Ok(world.mount_at(path).map(|mount| {
+            let root = world.root_path(mount);
+            let is_root = mount.root.is_none_or(|_| root == Path::new("/"));
+            let is_itself = !is_root && root.strip_prefix("/").is_ok_and(|root| mount.target.ends_with(root));
+            Ground { is_root, is_itself, fs: world.fs_of(mount) }
+        }))
     }
 
     fn device_size(&self, mount: MountIdentity) -> Result<Option<Bytes>> {
         let mut world = self.world();
         world.step("read", Path::new("/sys/dev/block"))?;
-        Ok(world.loops.get(mount.device.1).map(|device| device.size))
+        Ok(match mount.device {
+            (LoopDevice::MAJOR, number) => world.loops.get(number).map(|device| device.size),
+            _ => Some(world.capacity),
+        })
     }
 
     fn list(&self) -> Result<Vec<MountEntry>> {
@@ -167,7 +266,9 @@ impl Mounts for Fake {
         world.step("mountinfo", Path::new("/proc/self/mountinfo"))?;
         let entries = world.mounts.iter().map(|mount| MountEntry {
             target: mount.target.clone(),
-            device: Some(LoopDevice(mount.device)),
+            device: mount.device.map(LoopDevice),
+            device_number: mount.device_number(),
+            root: world.root_path(mount),
             read_only: mount.read_only,
             filesystem_read_only: mount.fs_read_only,
         });
@@ -177,19 +278,16 @@ impl Mounts for Fake {
     fn usage(&self, path: &Path) -> Result<Usage> {
         let mut world = self.world();
         world.step("statvfs", path)?;
-        let device = world.mount_at(path).map(|mount| mount.device);
-        let fs = device
-            .and_then(|device| world.fs_mut(device))
-            .ok_or_else(|| Error::call("statvfs", path, Errno::ENOENT))?;
-        let inodes = Inodes { total: 1024, used: 1, free: 1023 };
-        Ok(Usage { total: fs.size, used: METADATA, available: fs.size.saturating_sub(METADATA), inodes })
+        world.statvfs(path).map_err(|errno| Error::call("statvfs", path, errno))
     }
 
     fn grow(&self, path: &Path, _fs: FsKind) -> Result<()> {
         let mut world = self.world();
         world.step("growfs", path)?;
-        let device =
-            world.mount_at(path).map(|mount| mount.device).ok_or_else(|| Error::call("growfs", path, Errno::EINVAL))?;
+        let device = world
+            .mount_at(path)
+            .and_then(|mount| mount.device)
+            .ok_or_else(|| Error::call("growfs", path, Errno::EINVAL))?;
         world.grow(device, true).map_err(|errno| Error::call("growfs", path, errno))
     }
 
@@ -203,7 +301,7 @@ impl Detached for FakeDetached {
     fn set_owner(&self, owner: Owner) -> Result<()> {
         let mut world = self.fake.world();
         world.step("fchown", Path::new("/"))?;
-        let device = self.mount.device;
+        let device = self.hold.device();
         if let Some(fs) = world.fs_mut(device) {
             fs.owner = Some(owner);
         }
@@ -215,7 +313,7 @@ impl Detached for FakeDetached {
     fn grow(&self) -> Result<()> {
         let mut world = self.fake.world();
         world.step("growfs", Path::new("/"))?;
-        world.grow(self.mount.device, true).map_err(|errno| Error::call("growfs", "/", errno))
+        world.grow(self.hold.device(), true).map_err(|errno| Error::call("growfs", "/", errno))
     }
 
     fn set_read_only(&self) -> Result<()> {
@@ -230,7 +328,7 @@ impl Detached for FakeDetached {
         let mut world = fake.world();
         let moved = world.step("move_mount", target).and_then(|()| {
             world.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;
-            world.mounts.push(FakeMount { target: target.to_owned(), ..mount });
+            world.put_mount(target, mount);
             Ok(())
         });
         drop(world);
@@ -256,7 +354,7 @@ impl FsTools for Fake {
         let mut world = self.world();
         let path = device.device().path();
         world.step("resize2fs", &path)?;
-        if world.mounts.iter().any(|mount| mount.device == device.device().0 && mount.fs.is_some()) {
+        if world.mounts.iter().any(|mount| mount.holds(device.device().0)) {
             return Err(Error::call("e2fsck", &path, Errno::EBUSY));
         }
         world.grow(device.device().0, false).map_err(|errno| Error::call("resize2fs", &path, errno))
@@ -276,7 +374,7 @@ impl FsTools for Fake {
         let (number, path) = (device.device().0, device.device().path());
         let failed = |errno| Error::call("resize2fs", &path, errno);
         world.step("e2fsck", &path)?;
-        if world.mounts.iter().any(|mount| mount.device == number && mount.fs.is_some()) {
+        if world.mounts.iter().any(|mount| mount.holds(number)) {
             return Err(Error::call("e2fsck", &path, Errno::EBUSY));
         }
         let before = *world.fs_mut(number).ok_or_else(|| failed(Errno::EINVAL))?;

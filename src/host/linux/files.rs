@@ -10,9 +10,9 @@ use nix::unistd::ftruncate;
 
 use super::failure::Named;
 use super::names::{make_dirs, not_empty, parent, sync_parent};
-use super::{mounts, remove};
+use super::{mounts, owner, remove};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
-use crate::model::{Bytes, Usage};
+use crate::model::{Bytes, Owner, Usage};
 use crate::sys::flags;
 
 pub(super) struct LinuxFiles;
@@ -40,6 +40,12 @@ impl Files for LinuxFiles {
             }
             Err(errno) => Err(Error::call("mknod", file, errno)),
         }
+    }
+
+    fn set_owner(&self, dir: &Path, owner: Owner) -> Result<()> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(dir).of("open", dir)?;
+        owner::set_owner(&opened, owner, dir)
     }
 
     fn remove_empty(&self, path: &Path) -> Result<()> {
@@ -212,7 +218,7 @@ fn give_blocks(file: &File, at: i64, length: i64) -> nix::Result<()> {
 }
 
 /// A file without a name (`O_TMPFILE`), or one that loses it at once.
-fn unnamed(dir: &Path) -> Result<File> {
+pub(super) fn unnamed(dir: &Path) -> Result<File> {
     match OpenOptions::new().write(true).custom_flags(OFlag::O_TMPFILE.bits()).mode(0o600).open(dir) {
         Err(error) if matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EOPNOTSUPP | Errno::EISDIR)) => {}
         file => return file.of("open", dir),

@@ -25,6 +25,13 @@ pub(super) fn ground(path: &Path) -> Result<Option<Ground>> {
     Ok(lines.rfind(|line| line.target == shown).map(|line| line.ground()))
 }
 
+/// What the mounts of the filesystem on that device call its source: mostly the path of the device.
+pub(super) fn sources(number: Number) -> Result<Vec<PathBuf>> {
+    let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
+    let lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
+    Ok(lines.filter(|line| line.number == number).map(|line| line.source).collect())
+}
+
 /// A path as the table has it. What is mounted there is not asked: it may hang.
 pub(super) fn shown(path: &Path) -> PathBuf {
     let parts = path.parent().and_then(|dir| dir.canonicalize().ok()).zip(path.file_name());
@@ -39,6 +46,7 @@ struct Line {
     target: PathBuf,
     options: String,
     fs: String,
+    source: PathBuf,
     fs_options: String,
 }
 
@@ -51,17 +59,19 @@ impl Line {
             .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))?;
         let (root, target, options) = (unescaped(fields.next()?), unescaped(fields.next()?), text(fields.next()?));
         let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
-        let (fs, _source, fs_options) = (text(fields.next()?), fields.next()?, text(fields.next()?));
-        Some(Self { number: Number { major, minor }, root, target, options, fs, fs_options })
+        let (fs, source, fs_options) = (text(fields.next()?), unescaped(fields.next()?), text(fields.next()?));
+        Some(Self { number: Number { major, minor }, root, target, options, fs, source, fs_options })
     }
 
     fn entry(self) -> MountEntry {
         let has = |options: &str, names: &[&str]| options.split(',').any(|option| names.contains(&option));
         MountEntry {
             device: self.device(),
+            device_number: (self.number.major, self.number.minor),
             read_only: has(&self.options, &["ro"]),
             // Since 6.15 ext4 says so of one that it closed after an error, and leaves `rw` standing before it.
             filesystem_read_only: has(&self.fs_options, &["ro", "emergency_ro", "shutdown"]),
+            root: self.root,
             target: self.target,
         }
     }
@@ -111,6 +121,8 @@ mod tests {
         let expected = MountEntry {
             target: PathBuf::from(r"/mnt/a b\"),
             device: None,
+            device_number: (0, 5),
+            root: PathBuf::from("/"),
             read_only: true,
             filesystem_read_only: false,
         };

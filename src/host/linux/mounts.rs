@@ -7,14 +7,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, umount2};
-use nix::sys::stat::{Mode, fchmod, major, minor};
+use nix::sys::stat::{Mode, major, makedev, minor};
 use nix::sys::statvfs::{FsFlags, statvfs};
-use nix::unistd::{Gid, Uid, fchown};
 
 use super::failure::{Named, refused};
+use super::owner::set_owner;
 use super::superblock::Ext4;
 use super::{block, mount_table};
-use crate::host::{Detached, Error, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result};
+use crate::host::{
+    Detached, Error, FileId, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
+};
 use crate::model::{Bytes, FsKind, Inodes, MountAttributes, MountOptions, Owner, Usage};
 use crate::sys::grow;
 use crate::sys::mount::{Answer, Context, attribute, clone_tree, move_to, set_read_only};
@@ -68,6 +70,7 @@ impl Mounts for LinuxMounts {
             device: block::loop_of(number),
             is_block: found.is_block,
             read_only: flags.contains(FsFlags::ST_RDONLY),
+            root: id(found.device, found.inode),
         }))
     }
 
@@ -119,11 +122,7 @@ struct OpenFilesystem {
 
 impl Detached for OpenFilesystem {
     fn set_owner(&self, owner: Owner) -> Result<()> {
-        let root = self.root()?;
-        fchown(&root, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid))).of("fchown", &self.device)?;
-        // After fchown, which clears the set-user-id bits.
-        fchmod(&root, Mode::from_bits_truncate(owner.mode)).of("fchmod", &self.device)?;
-        root.sync_all().of("fsync", &self.device)
+        set_owner(&self.root()?, owner, &self.device)
     }
 
     fn grow(&self) -> Result<()> {
@@ -187,7 +186,16 @@ fn in_table(path: &Path) -> Result<Option<MountAt>> {
     let shown = mount_table::shown(path);
     let found = mount_table::read()?.into_iter().rfind(|entry| entry.target == shown);
     let is_read_only = |entry: &MountEntry| entry.read_only || entry.filesystem_read_only;
-    Ok(found.map(|entry| MountAt { device: entry.device, is_block: false, read_only: is_read_only(&entry) }))
+    Ok(found.map(|entry| MountAt {
+        device: entry.device,
+        is_block: false,
+        read_only: is_read_only(&entry),
+        root: id(Number { major: entry.device_number.0, minor: entry.device_number.1 }, 0),
+    }))
+}
+
+fn id(device: Number, inode: u64) -> FileId {
+    FileId { device: makedev(device.major.into(), device.minor.into()), inode }
 }
 
 /// Grows the filesystem in which an open directory lies to the size of its loop device.

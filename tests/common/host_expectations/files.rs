@@ -1,12 +1,13 @@
 use nix::errno::Errno;
 use ullage::host::FileKind;
-use ullage::model::{Bytes, FsKind};
+use ullage::model::{Bytes, FsKind, Owner};
 
 use super::{Bed, Expectation, formatted_image, plain_image, refused_with, smallest, soon};
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("create_dir makes what is missing above, and is content with what is there", create_dir),
     ("create_file makes an empty file, and is content with one that is there", create_file),
+    ("set_owner is for a directory that is there", set_owner),
     ("remove_empty takes what is empty, and nothing else", remove_empty),
     ("remove_tree takes a tree, and is content with none", remove_tree),
     ("rename keeps the file's identity, and puts nothing in place of what is not empty", rename),
@@ -47,6 +48,17 @@ fn create_file(bed: &dyn Bed) {
     assert_eq!((found.kind, found.size), (FileKind::Regular, Bytes::ZERO));
     refused_with(files.create_file(&bed.dir()), &[Errno::EEXIST]);
     refused_with(files.create_file(&bed.dir().join("none/file")), &[Errno::ENOENT]);
+}
+
+fn set_owner(bed: &dyn Bed) {
+    let files = bed.machine().files;
+    let (dir, file) = (bed.dir().join("data"), bed.dir().join("file"));
+    let owner = Owner { uid: 1000, gid: 2000, mode: 0o2770 };
+    refused_with(files.set_owner(&dir, owner), &[Errno::ENOENT]);
+    files.create_dir(&dir).unwrap();
+    files.set_owner(&dir, owner).unwrap();
+    files.create_file(&file).unwrap();
+    refused_with(files.set_owner(&file, owner), &[Errno::ENOTDIR]);
 }
 
 fn remove_empty(bed: &dyn Bed) {

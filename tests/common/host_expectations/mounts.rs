@@ -1,5 +1,7 @@
+use std::path::Path;
+
 use nix::errno::Errno;
-use ullage::host::{Ground, MountAt};
+use ullage::host::{Ground, MountAt, MountEntry};
 use ullage::model::{Bytes, FsKind, MountOptions, Owner};
 
 use super::{
@@ -14,6 +16,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("a filesystem that finds no place leaves nothing", attach_nowhere),
     ("what is no mount is EINVAL to unmount, and None to ask", no_mount),
     ("a directory appears at a second place, there read-only if asked", bind),
+    ("a directory that is bound is known by its root, wherever it is moved", bind_directory),
     ("a device node appears at a file", bind_device),
     ("binding what is not there is ENOENT", bind_nothing),
     ("the topmost of two mounts is taken away first", two_on_one_path),
@@ -52,7 +55,8 @@ fn mount(bed: &dyn Bed) {
         assert!(machine.loops.is_attached(&image).unwrap());
         let at = machine.mounts.at(&target).unwrap().unwrap();
         let device = at.device.unwrap();
-        assert_eq!(at, MountAt { device: Some(device), is_block: false, read_only: false });
+        let root = machine.files.stat(&target).unwrap().unwrap().id;
+        assert_eq!(at, MountAt { device: Some(device), is_block: false, read_only: false, root });
         assert_eq!(machine.loops.backing(device).unwrap().unwrap().image, id_of(bed, &image));
         assert_eq!(machine.mounts.error_count(device, fs).unwrap(), 0);
         let identity = machine.mounts.identity(&target).unwrap().unwrap();
@@ -66,6 +70,7 @@ fn mount(bed: &dyn Bed) {
         let list = machine.mounts.list().unwrap();
         let entry = list.iter().find(|entry| entry.target == target).unwrap();
         assert_eq!((entry.device, entry.read_only, entry.filesystem_read_only), (Some(device), false, false));
+        assert_eq!((entry.device_number, entry.root.as_path()), (identity.device, Path::new("/")));
 
         unmounted(bed, &target);
         assert!(machine.mounts.list().unwrap().iter().all(|entry| entry.target != target));
@@ -118,6 +123,44 @@ fn bind(bed: &dyn Bed) {
     soon_free(bed, &image);
 }
 
+fn bind_directory(bed: &dyn Bed) {
+    let machine = bed.machine();
+    let (data, other) = (bed.dir().join("a volume/data"), bed.dir().join("another"));
+    let targets = [false, true].map(|read_only| bed.mount_point(if read_only { "read only" } else { "writable" }));
+    for dir in [&data, &other, &targets[0], &targets[1]] {
+        machine.files.create_dir(dir).unwrap();
+    }
+    let root = machine.files.stat(&data).unwrap().unwrap().id;
+    for (target, read_only) in targets.iter().zip([false, true]) {
+        machine.mounts.bind(&data, target, read_only).unwrap();
+        let at = machine.mounts.at(target).unwrap().unwrap();
+        assert_eq!((at.is_block, at.read_only, at.root), (false, read_only, root));
+        let ground = machine.mounts.ground(target).unwrap().unwrap();
+        assert_eq!((ground.is_root, ground.is_itself), (false, false));
+        let entry = entry_at(bed, target);
+        assert_eq!((entry.read_only, entry.filesystem_read_only), (read_only, false));
+        assert_eq!(entry.device_number, machine.mounts.identity(target).unwrap().unwrap().device);
+        assert!(data.ends_with(entry.root.strip_prefix("/").unwrap()), "{entry:?}");
+    }
+    let [writable, read_only] = targets.each_ref().map(|target| machine.mounts.identity(target).unwrap().unwrap());
+    assert_ne!(writable, read_only);
+    machine.files.write_whole(&targets[0].join("file"), b"x").unwrap();
+    assert_eq!(machine.files.read(&targets[1].join("file")).unwrap().unwrap(), b"x");
+    refused_with(machine.files.write_whole(&targets[1].join("file"), b"y"), &[Errno::EROFS]);
+
+    let moved = bed.dir().join("moved");
+    machine.files.rename(&bed.dir().join("a volume"), &moved).unwrap();
+    assert_eq!(machine.mounts.at(&targets[0]).unwrap().unwrap().root, root);
+    assert!(moved.join("data").ends_with(entry_at(bed, &targets[0]).root.strip_prefix("/").unwrap()));
+    machine.files.remove_tree(&moved).unwrap();
+    assert_eq!(machine.mounts.at(&targets[0]).unwrap().unwrap().root, root);
+    targets.iter().for_each(|target| unmounted(bed, target));
+}
+
+fn entry_at(bed: &dyn Bed, target: &Path) -> MountEntry {
+    bed.machine().mounts.list().unwrap().into_iter().rfind(|entry| entry.target == target).unwrap()
+}
+
 fn bind_device(bed: &dyn Bed) {
     let machine = bed.machine();
     let image = plain_image(bed, "image", Bytes::mib(1));
@@ -128,8 +171,8 @@ fn bind_device(bed: &dyn Bed) {
     let target = bed.mount_point("block");
     machine.files.create_file(&target).unwrap();
     machine.mounts.bind(&device.path(), &target, false).unwrap();
-    let at = machine.mounts.at(&target).unwrap();
-    assert_eq!(at, Some(MountAt { device: Some(device), is_block: true, read_only: false }));
+    let at = machine.mounts.at(&target).unwrap().unwrap();
+    assert_eq!(at, MountAt { device: Some(device), is_block: true, read_only: false, root: at.root });
     let list = machine.mounts.list().unwrap();
     assert!(list.iter().any(|entry| entry.target == target && entry.device == Some(device)), "{list:?}");
     machine.files.create_file(&target).unwrap();

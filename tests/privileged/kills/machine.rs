@@ -9,9 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
     Attach, Backing, Detached, Error, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, MountIdentity, Mounts, Result, Stat, linux,
+    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, linux,
 };
-use ullage::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+use ullage::model::{Bytes, FsKind, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 /// Counts down to the end.
 #[derive(Clone, Default)]
@@ -47,6 +47,7 @@ pub(super) fn deadly(fuse: &Fuse, makes: bool) -> Machine {
         files: Arc::new(Deadly { real: real.files, fuse: fuse.clone() }),
         loops: Arc::new(Deadly { real: real.loops, fuse: fuse.clone() }),
         mounts: Arc::new(Deadly { real: real.mounts, fuse: fuse.clone() }),
+        quotas: Arc::new(Deadly { real: real.quotas, fuse: fuse.clone() }),
         tools: Arc::new(DeadlyTools { real: Deadly { real: real.tools, fuse: fuse.clone() }, makes }),
     }
 }
@@ -72,6 +73,7 @@ deadly! { Files
         create_dir(dir: &Path) -> ();
         create_mount_point(dir: &Path) -> ();
         create_file(file: &Path) -> ();
+        set_owner(dir: &Path, owner: Owner) -> ();
         remove_empty(path: &Path) -> ();
         remove_tree(dir: &Path) -> ();
         rename(from: &Path, to: &Path) -> ();
@@ -107,6 +109,20 @@ deadly! { LoopDevices
         backing(device: LoopDevice) -> Option<Backing>;
         list() -> Vec<(LoopDevice, Backing)>;
         size(device: LoopDevice) -> Bytes;
+    }
+}
+
+deadly! { ProjectQuotas
+    steps {
+        set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
+        set_project(dir: &Path, project: ProjectId) -> ();
+        try_filling(dir: &Path, at_most: Bytes) -> Bytes;
+    }
+    looks {
+        state(dir: &Path) -> QuotaState;
+        usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
+        projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
+        project_of(path: &Path) -> Option<ProjectId>;
     }
 }
 

@@ -1,0 +1,131 @@
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::projects::Ground;
+use super::{Fake, World};
+use crate::host::{Error, ProjectQuotas, QuotaState, Result};
+use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectUsage};
+
+impl Fake {
+    /// Lets the disk's filesystem treat projects that way: that of a kernel without quotas where it is `None`. At first it
+    /// is an XFS that counts and bounds them.
+    pub fn set_project_quotas(&self, state: Option<QuotaState>) {
+        self.world().quotas = state;
+    }
+
+    /// Gives a file or directory to another project, or to none, behind everybody's back; and what is made in that
+    /// directory later.
+    pub fn set_project_behind(&self, path: &Path, project: Option<ProjectId>) -> Result<()> {
+        let mut world = self.world();
+        world.give(path, project).map_err(|errno| Error::call("FS_IOC_FSSETXATTR", path, errno))
+    }
+
+    /// Writes a file of that length as an application does, which the limit of its project binds; synced.
+    pub fn write_in(&self, dir: &Path, name: &str, bytes: Bytes) -> Result<()> {
+        let mut world = self.world();
+        let file = dir.join(name);
+        let failed = |errno| Error::call("write", &file, errno);
+        let ino = world.write_so_much(&file, bytes).map_err(failed)?;
+        world.sync_inode(ino);
+        let dir = world.find(dir).map_err(failed)?;
+        world.sync_inode(dir);
+        Ok(())
+    }
+
+    /// Owner and mode of a directory, where they were set.
+    pub fn owner_of(&self, dir: &Path) -> Option<Owner> {
+        let world = self.world();
+        world.now.inode(world.find(dir).ok()?).owner
+    }
+}
+
+impl World {
+    fn give(&mut self, path: &Path, project: Option<ProjectId>) -> Result<(), Errno> {
+        let ino = self.find(path)?;
+        let inode = self.now.inode_mut(ino);
+        inode.project = project;
+        inode.inherited = inode.is_directory() && project.is_some();
+        self.sync_inode(ino);
+        Ok(())
+    }
+
+    /// One step of `quotactl(2)`, on a filesystem that counts projects.
+    fn quotactl(&mut self, call: &'static str, dir: &Path) -> Result<Ground> {
+        self.step(call, dir)?;
+        let place = self.place(dir).map_err(|errno| Error::call("open", dir, errno))?;
+        match self.quotas_of(place.ground) {
+            Some(quotas) if quotas.accounting => Ok(place.ground),
+            Some(_) => Err(Error::call(call, dir, Errno::ESRCH)),
+            None => Err(Error::call(call, dir, Errno::ENOSYS)),
+        }
+    }
+}
+
+impl ProjectQuotas for Fake {
+    fn state(&self, dir: &Path) -> Result<QuotaState> {
+        let mut world = self.world();
+        world.step("Q_XGETQSTATV", dir)?;
+        let place = world.place(dir).map_err(|errno| Error::call("open", dir, errno))?;
+        world.quotas_of(place.ground).ok_or_else(|| Error::call("Q_XGETQSTATV", dir, Errno::ENOSYS))
+    }
+
+    fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>> {
+        let mut world = self.world();
+        let ground = world.quotactl("Q_XGETQUOTA", dir)?;
+        Ok(Some(world.project(ground, project)).filter(|usage| *usage != ProjectUsage::default()))
+    }
+
+    fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()> {
+        let mut world = self.world();
+        let ground = world.quotactl("Q_XSETQLIM", dir)?;
+        if limit.bytes.is_some_and(|bytes| bytes.get() < 512) || limit.inodes == Some(0) {
+            return Err(Error::call("Q_XSETQLIM", dir, Errno::EINVAL));
+        }
+        world.limits.insert((ground, project), limit);
+        Ok(())
+    }
+
+    fn projects(&self, dir: &Path) -> Result<Vec<(ProjectId, ProjectUsage)>> {
+        let mut world = self.world();
+        let ground = world.quotactl("Q_XGETNEXTQUOTA", dir)?;
+        Ok(world.projects_of(ground).into_iter().collect())
+    }
+
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>> {
+        let mut world = self.world();
+        world.step("FS_IOC_FSGETXATTR", path)?;
+        let ino = world.find(path).map_err(|errno| Error::call("open", path, errno))?;
+        Ok(world.now.inode(ino).project)
+    }
+
+    fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()> {
+        let mut world = self.world();
+        world.step("FS_IOC_FSSETXATTR", dir)?;
+        let ino = world.find(dir).map_err(|errno| Error::call("open", dir, errno))?;
+        if !world.now.inode(ino).is_directory() {
+            return Err(Error::call("open", dir, Errno::ENOTDIR));
+        }
+        let inode = world.now.inode_mut(ino);
+        (inode.project, inode.inherited) = (Some(project), true);
+        world.step("fsync", dir)?;
+        world.sync_inode(ino);
+        Ok(())
+    }
+
+    fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {
+        let mut world = self.world();
+        world.step("write", dir)?;
+        let refused = |errno| Error::call("open", dir, errno);
+        let place = world.place(dir).map_err(refused)?;
+        if world.is_read_only(dir) {
+            return Err(refused(Errno::EROFS));
+        }
+        match world.inherit(place, super::disk::Inode::default()) {
+            // What is written there belongs to the project of the directory.
+            Ok(_) if world.now.inode(place.ino).inherited => Ok(at_most.min(world.room(place).0)),
+            Ok(_) => Ok(at_most.min(world.free_in(place.ground))),
+            Err(_) => Ok(Bytes::ZERO),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, major, minor};
+use nix::sys::statfs::{self, FsType};
+
+use super::failure::{Named, errno};
+use super::files::unnamed;
+use super::mount_table;
+use crate::host::{Error, ProjectQuotas, QuotaState, Result};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
+use crate::sys::quotactl::{self, Of, Quota};
+use crate::sys::statx::Number;
+use crate::sys::{capability, fsxattr};
+
+/// How the kernel wants to hear of which filesystem it is asked.
+#[derive(Clone, Copy)]
+pub(super) enum LinuxQuotas {
+    ByDescriptor,
+    /// Before Linux 5.14.
+    ByDevice,
+}
+
+/// The unit in which the kernel counts what a project takes.
+const BLOCK: u64 = 512;
+
+/// What is written at once to fill a directory; where it is refused, half of it, down to a page.
+const PIECE: usize = 256 << 10;
+const PAGE: usize = 4096;
+
+impl ProjectQuotas for LinuxQuotas {
+    fn state(&self, dir: &Path) -> Result<QuotaState> {
+        let fs = name_of(statfs::statfs(dir).of("statfs", dir)?.filesystem_type());
+        match self.ask("Q_XGETQSTATV", dir, quotactl::state) {
+            Ok(state) => Ok(QuotaState { fs, accounting: state.accounting, enforcement: state.enforcement }),
+            Err(error) if !has_projects(fs) && is_no_support(&error) => {
+                Ok(QuotaState { fs, accounting: false, enforcement: false })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>> {
+        match self.ask("Q_XGETQUOTA", dir, |of| quotactl::get(of, project.get())) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+            found => Ok(known(found?).map(|(_, usage)| usage)),
+        }
+    }
+
+    fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()> {
+        let blocks = limit.bytes.map(|bytes| bytes.get() / BLOCK);
+        if blocks == Some(0) || limit.inodes == Some(0) {
+            return Err(Error::call("Q_XSETQLIM", dir, Errno::EINVAL)); // to the kernel it would be none
+        }
+        let (blocks, inodes) = (blocks.unwrap_or(0), limit.inodes.unwrap_or(0));
+        self.ask("Q_XSETQLIM", dir, |of| quotactl::set_limits(of, project.get(), blocks, inodes))
+    }
+
+    fn projects(&self, dir: &Path) -> Result<Vec<(ProjectId, ProjectUsage)>> {
+        let (mut projects, mut from) = (Vec::new(), Some(1));
+        while let Some(id) = from {
+            let found = match self.ask("Q_XGETNEXTQUOTA", dir, |of| quotactl::next(of, id)) {
+                Err(error) if error.errno() == Some(Errno::ENOENT) => break,
+                found => found?,
+            };
+            projects.extend(known(found));
+            from = found.id.max(id).checked_add(1);
+        }
+        Ok(projects)
+    }
+
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>> {
+        let opened = open_as_it_is(path)?;
+        let found = fsxattr::project(&opened).of("FS_IOC_FSGETXATTR", path)?;
+        Ok(ProjectId::new(found.id))
+    }
+
+    fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(dir).of("open", dir)?;
+        let wish = fsxattr::Project { id: project.get(), inherited: true };
+        fsxattr::set_project(&opened, wish).of("FS_IOC_FSSETXATTR", dir)?;
+        opened.sync_all().of("fsync", dir)
+    }
+
+    fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {
+        // A thread of its own: it gives up for good what ext4 would let it past the limit with.
+        let unprivileged = || {
+            capability::drop_from_thread(capability::SYS_RESOURCE).of("capset", dir)?;
+            fill(dir, at_most)
+        };
+        std::thread::scope(|scope| scope.spawn(unprivileged).join().expect("filling does not panic"))
+    }
+}
+
+impl LinuxQuotas {
+    pub(super) fn of_this_kernel() -> Self {
+        if quotactl::takes_descriptors() { Self::ByDescriptor } else { Self::ByDevice }
+    }
+
+    fn ask<T>(self, call: &'static str, dir: &Path, ask: impl FnOnce(Of) -> nix::Result<T>) -> Result<T> {
+        match self {
+            Self::ByDescriptor => {
+                let place = open(dir, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).of("open", dir)?;
+                ask(Of::Inside(place.as_fd())).of(call, dir)
+            }
+            Self::ByDevice => ask(Of::Device(&device_under(dir)?)).of(call, dir),
+        }
+    }
+}
+
+/// The kernel's name of a filesystem, as far as one meets it under a pool.
+fn name_of(fs: FsType) -> &'static str {
+    match fs {
+        statfs::XFS_SUPER_MAGIC => "xfs",
+        statfs::EXT4_SUPER_MAGIC => "ext4",
+        statfs::BTRFS_SUPER_MAGIC => "btrfs",
+        statfs::F2FS_SUPER_MAGIC => "f2fs",
+        statfs::TMPFS_MAGIC => "tmpfs",
+        statfs::OVERLAYFS_SUPER_MAGIC => "overlay",
+        statfs::NFS_SUPER_MAGIC => "nfs",
+        statfs::FUSE_SUPER_MAGIC => "fuse",
+        FsType(0x2FC1_2FC1) => "zfs",
+        FsType(0xCA45_1A4E) => "bcachefs",
+        _ => "of a kind that is not known",
+    }
+}
+
+/// Whether a filesystem could have project quotas, so that their absence is the kernel's.
+fn has_projects(fs: &str) -> bool {
+    matches!(fs, "xfs" | "ext4" | "f2fs")
+}
+
+/// As a filesystem says that it has no quotas, none of projects, or no device.
+fn is_no_support(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::ENOSYS | Errno::EINVAL | Errno::ENOTBLK))
+}
+
+/// The block device of a filesystem, by a path that opens.
+fn device_under(dir: &Path) -> Result<PathBuf> {
+    let number = fs::metadata(dir).of("stat", dir)?.dev();
+    let narrow = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
+    let under = Number { major: narrow(major(number)), minor: narrow(minor(number)) };
+    let by_number = PathBuf::from(format!("/dev/block/{}:{}", under.major, under.minor));
+    let is_it = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device() && found.rdev() == number)
+    };
+    let mut known = std::iter::once(by_number).chain(mount_table::sources(under)?);
+    known.find(is_it).ok_or_else(|| Error::call("quotactl", dir, Errno::ENOTBLK))
+}
+
+/// ext4 tells of every number that is asked for; so none that nothing is known of is known.
+fn known(found: Quota) -> Option<(ProjectId, ProjectUsage)> {
+    let bytes = |blocks: u64| Bytes::new(blocks.saturating_mul(BLOCK));
+    let limit = ProjectLimit {
+        bytes: (found.block_limit > 0).then(|| bytes(found.block_limit)),
+        inodes: (found.inode_limit > 0).then_some(found.inode_limit),
+    };
+    let usage = ProjectUsage { limit, bytes: bytes(found.blocks), inodes: found.inodes };
+    ProjectId::new(found.id).filter(|_| usage != ProjectUsage::default()).map(|id| (id, usage))
+}
+
+/// Opens a file or directory without an effect on it: a device, a pipe or a link is refused with `EOPNOTSUPP`.
+fn open_as_it_is(path: &Path) -> Result<File> {
+    let place = open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).of("open", path)?;
+    let place = File::from(place);
+    let kind = place.metadata().of("fstat", path)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(Error::call("FS_IOC_FSGETXATTR", path, Errno::EOPNOTSUPP));
+    }
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let again = format!("/proc/self/fd/{}", place.as_raw_fd());
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(again).of("open", path)
+}
+
+/// Writes into a file without a name, and forgets it.
+fn fill(dir: &Path, at_most: Bytes) -> Result<Bytes> {
+    let mut file = match unnamed(dir) {
+        Err(error) if error.is_no_space() => return Ok(Bytes::ZERO),
+        file => file?,
+    };
+    let written = write_up_to(&mut file, at_most.get()).of("write", dir)?;
+    match file.sync_all() {
+        Ok(()) => Ok(Bytes::new(written)),
+        // What was promised to the writer was not kept: what counts is what is there.
+        Err(error) if is_no_space(&error) => {
+            let found = file.metadata().of("fstat", dir)?;
+            Ok(Bytes::new(written.min(found.blocks().saturating_mul(512))))
+        }
+        Err(error) => Err(error).of("fsync", dir),
+    }
+}
+
+fn write_up_to(file: &mut File, at_most: u64) -> io::Result<u64> {
+    let content = vec![0xA5; PIECE];
+    let (mut written, mut piece) = (0, PIECE);
+    while written < at_most {
+        let wanted = piece.min(usize::try_from(at_most - written).unwrap_or(PIECE));
+        match file.write(&content[..wanted]) {
+            Ok(length) => written += length as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_no_space(&error) && piece > PAGE => piece /= 2,
+            Err(error) if is_no_space(&error) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::ENOSPC | Errno::EDQUOT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_of_which_nothing_is_known_is_not_known() {
+        assert_eq!(known(Quota { id: 100, ..Quota::default() }), None);
+        assert_eq!(known(Quota { id: 0, inodes: 3, ..Quota::default() }), None);
+        let found = Quota { id: 100, block_limit: 2048, inode_limit: 0, blocks: 8, inodes: 1 };
+        let limit = ProjectLimit { bytes: Some(Bytes::mib(1)), inodes: None };
+        let usage = ProjectUsage { limit, bytes: Bytes::new(4096), inodes: 1 };
+        assert_eq!(known(found), ProjectId::new(100).map(|id| (id, usage)));
+    }
+
+    #[test]
+    fn filling_takes_what_there_is_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for size in [0, 1, 4096, (1 << 20) + 7] {
+            assert_eq!(LinuxQuotas::ByDescriptor.try_filling(dir.path(), Bytes::new(size)).unwrap(), Bytes::new(size));
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let none = LinuxQuotas::ByDescriptor.try_filling(&dir.path().join("none"), Bytes::mib(1));
+        assert_eq!(none.unwrap_err().errno(), Some(Errno::ENOENT));
+    }
+
+    #[test]
+    fn the_device_of_a_filesystem_is_found_or_there_is_none() {
+        let none = device_under(Path::new("/proc"));
+        assert_eq!(none.unwrap_err().errno(), Some(Errno::ENOTBLK));
+    }
+
+    #[test]
+    fn a_link_or_a_device_has_no_project_that_can_be_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).unwrap();
+        for path in [link.as_path(), Path::new("/dev/null")] {
+            assert_eq!(
+                LinuxQuotas::ByDescriptor.project_of(path).unwrap_err().errno(),
+                Some(Errno::EOPNOTSUPP),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}
