@@ -136,6 +136,8 @@ mod tests {
                 content,
                 sparse: true,
                 direct_io: false,
+                inodes: None,
+                warn_percent: None,
                 owner: None,
                 claim: Claim { name: Some("0123".to_owned()), ..Claim::default() },
             };

@@ -41,6 +41,8 @@ impl Inside {
             content: Content::Filesystem(volume.kind.fs),
             sparse: volume.kind.sparse,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: None,
             claim: Claim::default(),
         };

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use crate::host::{self, LoopDevice};
-use crate::model::Bytes;
+use super::project_quota::words;
+use crate::model::{Bytes, ProjectId, ProjectLimit};
 
 /// Why a volume could not be made so.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,62 @@ pub enum Error {
     /// The filesystem is mounted read-only.
     #[error("the filesystem is mounted read-only: it grows when it is mounted with writes again")]
     GrowthReadOnly,
+    /// The filesystem under a pool does not hold directories to limits.
+    #[error("{}: no project quotas: {reason}", dir.display())]
+    NoQuotas {
+        /// Where.
+        dir: PathBuf,
+        /// Why not, and what would be right.
+        reason: String,
+    },
+    /// A volume of limits without a project.
+    #[error("{}: the record names no project", dir.display())]
+    NoProject {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// Somebody else has given inodes to the project at the same time.
+    #[error("project {project} is somebody else's, too: the kernel counts {inodes} inodes where one was made")]
+    ProjectTaken {
+        /// Which.
+        project: ProjectId,
+        /// How many it has.
+        inodes: u64,
+    },
+    /// The kernel took a limit, and has another.
+    #[error("project {project} was given a limit of {}, and has {}", words(*asked), words(*found))]
+    LimitNotKept {
+        /// Which.
+        project: ProjectId,
+        /// What was set.
+        asked: ProjectLimit,
+        /// What was read back.
+        found: ProjectLimit,
+    },
+    /// Removed files of a project are still open somewhere.
+    #[error("project {project} still has files that somebody has open: it is not free yet")]
+    StillHeld {
+        /// Which.
+        project: ProjectId,
+    },
+    /// The record promises a directory, and there is none.
+    #[error("{}: the volume's directory is missing", dir.display())]
+    DirectoryMissing {
+        /// Where it should be.
+        dir: PathBuf,
+    },
+    /// More was written while a limit was lowered.
+    #[error("{used} are used meanwhile")]
+    Filled {
+        /// What is used now.
+        used: Bytes,
+    },
+    /// A mount option for a filesystem that many volumes share.
+    #[error("mount option '{option}' is the whole pool's, which this volume shares with others: mount the pool with it")]
+    SharedFilesystem {
+        /// Which.
+        option: String,
+    },
     /// `discard` on a reserved volume.
     #[error("mount option 'discard' would give reserved space away: use it with sparse volumes")]
     DiscardReserved,

@@ -9,6 +9,12 @@ pub enum Fault {
     ImageTruncated,
     /// A reserved image has holes, and the pool has no room to fill them.
     ReservationBroken,
+    /// The record promises a directory, and there is none.
+    DirectoryMissing,
+    /// The project or the limit of the directory was not what the record says, in that way, and was mended.
+    LimitDrifted(String),
+    /// So many files of the volume have left its project, and are held to no size.
+    FilesLeft(u64),
     /// The filesystem takes no writes, though nobody asked for that.
     FilesystemReadOnly,
     /// The filesystem has counted so many errors.
@@ -34,6 +40,9 @@ impl Fault {
             Self::ImageMissing => "ImageMissing",
             Self::ImageTruncated => "ImageTruncated",
             Self::ReservationBroken => "ReservationBroken",
+            Self::DirectoryMissing => "DirectoryMissing",
+            Self::LimitDrifted(_) => "LimitDrifted",
+            Self::FilesLeft(_) => "FilesLeft",
             Self::FilesystemReadOnly => "FilesystemReadOnly",
             Self::FilesystemErrors(_) => "FilesystemErrors",
             Self::GrowthPending => "GrowthPending",
@@ -53,6 +62,11 @@ impl fmt::Display for Fault {
             Self::ImageTruncated => f.write_str("the image is shorter than the volume"),
             Self::ReservationBroken => {
                 f.write_str("the reserved image has holes, and the pool has no room to fill them")
+            }
+            Self::DirectoryMissing => f.write_str("the volume's directory is missing"),
+            Self::LimitDrifted(drift) => write!(f, "{drift}: it was mended"),
+            Self::FilesLeft(count) => {
+                write!(f, "{count} files are not in the volume's project any more, and count for no limit: somebody took them out")
             }
             Self::FilesystemReadOnly => f.write_str("the filesystem takes no writes: see the kernel's log"),
             Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),

@@ -8,6 +8,7 @@ mod fault;
 mod loop_image;
 pub mod place;
 mod presence;
+mod project_quota;
 mod staging;
 
 pub use error::{Error, Result};
@@ -21,11 +22,13 @@ use crate::host::{self, Machine, MountAt, MountEntry};
 use crate::model::{self, Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 use loop_image::LoopImages;
+use project_quota::ProjectDirs;
 
 /// The backend of a pool's volumes.
 pub fn of(kind: model::Backend, machine: &Machine) -> Box<dyn Backend> {
     match kind {
         model::Backend::Loop => Box::new(LoopImages::new(machine.clone())),
+        model::Backend::Quota => Box::new(ProjectDirs::new(machine.clone())),
     }
 }
 
@@ -36,8 +39,8 @@ pub trait Backend: Send + Sync {
     fn filesystems(&self, pool: &PoolDir) -> Result<Vec<FsKind>>;
 
     /// Makes a volume with that filesystem in a scratch directory, to see whether this machine can. What is left there the
-    /// caller takes away.
-    fn prove(&self, scratch: &VolumeDir, fs: FsKind) -> Result<()>;
+    /// caller takes away. `project` is one that nobody has, where volumes need one.
+    fn prove(&self, scratch: &VolumeDir, project: Option<ProjectId>, fs: FsKind) -> Result<()>;
 
     /// The largest volume that a pool could ever hold.
     fn largest(&self, pool: &PoolDir) -> Result<Bytes>;
@@ -48,8 +51,8 @@ pub trait Backend: Send + Sync {
     /// `EEXIST` where something is there already: nothing is ever formatted that this call did not make.
     fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
 
-    /// Takes away what lies in the trash of a pool.
-    fn reclaim(&self, dir: &VolumeDir) -> Result<()>;
+    /// Takes away what lies in the trash of a pool: the project that is free now, where it had one.
+    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>>;
 
     /// Forgets a volume that is gone.
     fn forget(&self, id: &VolumeId);
@@ -71,7 +74,7 @@ pub trait Backend: Send + Sync {
     -> Result<()>;
 
     /// Takes the volume off a target path, and the path away.
-    fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()>;
+    fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()>;
 
     /// Whether what is mounted at a path, or staged there, is of this backend's making, by the kernel's word alone.
     fn recognises(&self, path: &Path) -> Result<bool>;
@@ -131,11 +134,14 @@ pub trait Backend: Send + Sync {
     /// Brings a volume in order that was found when starting.
     fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
 
+    /// How many volumes were found not to be what their records say, and were mended.
+    fn mended(&self) -> u64;
+
     /// Whether the volume has all the space that it was promised; what it lost is given again where there is room.
     fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error>;
 
-    /// Whether a volume shrinks where it is mounted; else only when it is not.
-    fn shrinks_in_place(&self) -> bool;
+    /// Whether nothing but a limit holds a volume to its size: it grows and shrinks at once, and where it is mounted.
+    fn has_limits(&self) -> bool;
 
     /// How small the volume can become. Nothing is written.
     fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes>;

@@ -52,6 +52,7 @@ mod tests {
             require_mount_point: false,
             reserve: Reserve::Share(500),
             overcommit: Overcommit::Unlimited,
+            limits: Default::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Defaults, Fault, FsChoice, Overcommit, Reserve};
 use crate::model::{Backend, Bytes, FsKind, PoolName, VolumeSpec, parse_quantity};
+use crate::projects::ProjectRange;
 
 type Checked<T> = Result<T, String>;
 
@@ -47,8 +48,8 @@ pub(super) fn pool_name(text: &str) -> Checked<PoolName> {
 pub(super) fn backend(text: &str) -> Checked<Backend> {
     match text {
         "loop" => Ok(Backend::Loop),
-        "quota" => Err("'quota' comes later: only 'loop' can be served now".to_owned()),
-        _ => Err(format!("'{text}' is not a backend: write loop")),
+        "quota" => Ok(Backend::Quota),
+        _ => Err(format!("'{text}' is not a backend: write loop or quota")),
     }
 }
 
@@ -74,6 +75,21 @@ pub(super) fn overcommit(text: &str) -> Checked<Overcommit> {
     ratio.map(Overcommit::Ratio).ok_or_else(|| {
         format!("'{text}' is not a ratio: write 1.0 or more, with at most two decimals, such as 2.0, or unlimited")
     })
+}
+
+pub(super) fn project_range(text: &str) -> Checked<ProjectRange> {
+    ProjectRange::parse(text).map_err(|error| error.to_string())
+}
+
+/// Of the image that is a whole pool: an XFS.
+pub(super) fn image_size(text: &str) -> Checked<Bytes> {
+    let size = parse_quantity(text).map_err(|error| error.to_string())?;
+    let least = FsKind::Xfs.smallest();
+    if size < least {
+        return Err(format!("'{text}' is too small for an XFS: at least {least}"));
+    }
+    let size = size.round_up().filter(|size| i64::try_from(size.get()).is_ok());
+    size.ok_or_else(|| format!("'{text}' is larger than any file can be"))
 }
 
 pub(super) fn default_size(text: &str) -> Checked<Bytes> {

@@ -1,8 +1,9 @@
 use serde::Deserialize;
 
-use super::{Config, Defaults, Fault, Overcommit, Overrides, PoolConfig, Reserve};
+use super::{Config, Defaults, Fault, LimitSettings, Overcommit, Overrides, PoolConfig, PoolImage, Reserve};
 use super::{check, places};
 use crate::model::Backend;
+use crate::projects::ProjectRange;
 
 /// The file as it is written. Numbers stay text until they are checked, so that a fault can show what was written.
 #[derive(Default, Deserialize)]
@@ -23,6 +24,17 @@ struct Pool {
     require_mount_point: Option<bool>,
     reserve: Option<String>,
     overcommit: Option<String>,
+    project_ids: Option<String>,
+    projects_file: Option<bool>,
+    projects_directory: Option<String>,
+    image: Option<Image>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Image {
+    file: String,
+    size: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,8 +83,14 @@ impl Pool {
         let backend = check::keep(faults, &key("backend"), backend);
         let reserve = self.reserve.as_deref().map_or(Ok(Reserve::Share(500)), check::reserve);
         let reserve = check::keep(faults, &key("reserve"), reserve);
-        let overcommit = self.overcommit.as_deref().map_or(Ok(Overcommit::Unlimited), check::overcommit);
+        // Of limits nobody should be promised what another has; sparse volumes are asked for as such.
+        let overcommit = match backend {
+            Some(Backend::Quota) => Overcommit::NONE,
+            _ => Overcommit::Unlimited,
+        };
+        let overcommit = self.overcommit.as_deref().map_or(Ok(overcommit), check::overcommit);
         let overcommit = check::keep(faults, &key("overcommit"), overcommit);
+        let limits = self.limits(backend, &key, faults);
         Some(PoolConfig {
             name: name?,
             path: path?,
@@ -80,7 +98,38 @@ impl Pool {
             require_mount_point: self.require_mount_point.unwrap_or(false),
             reserve: reserve?,
             overcommit: overcommit?,
+            limits: limits?,
         })
+    }
+
+    /// What only a pool of limits may be told.
+    fn limits(
+        &self,
+        backend: Option<Backend>,
+        key: &dyn Fn(&str) -> String,
+        faults: &mut Vec<Fault>,
+    ) -> Option<LimitSettings> {
+        let told = [
+            ("projectIds", self.project_ids.is_some()),
+            ("projectsFile", self.projects_file.is_some()),
+            ("projectsDirectory", self.projects_directory.is_some()),
+            ("image", self.image.is_some()),
+        ];
+        if backend == Some(Backend::Loop) {
+            let others = told.iter().filter(|(_, is_told)| *is_told);
+            faults.extend(others.map(|(name, _)| Fault::new(key(name), "only a pool with backend quota has it")));
+        }
+        let projects = self.project_ids.as_deref().map_or(Ok(ProjectRange::default()), check::project_range);
+        let projects = check::keep(faults, &key("projectIds"), projects);
+        let etc = places::directory(self.projects_directory.as_deref().unwrap_or("/etc"));
+        let etc = check::keep(faults, &key("projectsDirectory"), etc);
+        let image = self.image.as_ref().map(|image| {
+            let file = check::keep(faults, &key("image.file"), places::directory(&image.file));
+            let size = check::keep(faults, &key("image.size"), check::image_size(&image.size));
+            Some(PoolImage { file: file?, size: size? })
+        });
+        let writes_names = self.projects_file.unwrap_or(false);
+        Some(LimitSettings { projects: projects?, etc: etc?, writes_names, image: image.map_or(Some(None), |image| image.map(Some))? })
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 pub use error::{Error, Fault};
 pub use flags::Overrides;
-pub use pool::{Overcommit, PoolConfig, Reserve};
+pub use pool::{LimitSettings, Overcommit, PoolConfig, PoolImage, Reserve};
 
 use crate::model::{Backend, Bytes, FsKind, PoolName};
 

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crate::model::{Backend, Bytes, PoolName};
+use crate::projects::ProjectRange;
 
 /// A directory in which volumes live, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +18,30 @@ pub struct PoolConfig {
     pub reserve: Reserve,
     /// How much more than the disk sparse volumes may promise, and all of them where limits hold them.
     pub overcommit: Overcommit,
+    /// What only a pool of limits has.
+    pub limits: LimitSettings,
+}
+
+/// What a pool of limits is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LimitSettings {
+    /// The project ids that its volumes may get.
+    pub projects: ProjectRange,
+    /// The directory with the machine's `projects` and `projid`.
+    pub etc: PathBuf,
+    /// Whether its volumes are named there.
+    pub writes_names: bool,
+    /// The image that is made and mounted for it, where it has no filesystem of its own.
+    pub image: Option<PoolImage>,
+}
+
+/// A filesystem in a file, for a whole pool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolImage {
+    /// The file, absolute.
+    pub file: PathBuf,
+    /// Its size: whole blocks.
+    pub size: Bytes,
 }
 
 /// Room that is never handed out.
@@ -37,6 +62,12 @@ pub enum Overcommit {
     Ratio(u32),
 }
 
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { projects: ProjectRange::default(), etc: "/etc".into(), writes_names: false, image: None }
+    }
+}
+
 impl Reserve {
     /// The room it keeps back in a filesystem of that size.
     pub fn of(self, total: Bytes) -> Bytes {
@@ -48,6 +79,9 @@ impl Reserve {
 }
 
 impl Overcommit {
+    /// What is there, and no more.
+    pub const NONE: Self = Self::Ratio(100);
+
     /// What may still be promised of so much, after what is kept back and what is promised already.
     pub fn more_of(self, all: Bytes, reserve: Bytes, promised: Bytes) -> Bytes {
         self.of(all).unwrap_or(all).saturating_sub(reserve).saturating_sub(promised)

@@ -3,9 +3,11 @@ use std::time::SystemTime;
 
 use tracing::info_span;
 
+use super::ledger::Promise;
 use super::pool::Pool;
 use super::{Engine, Error, MountRequest, Result, SizeRange};
-use crate::model::{Owner, VolumeId, VolumeSpec};
+use crate::backend;
+use crate::model::{Content, InodeLimit, Owner, VolumeId, VolumeSpec};
 use crate::store::{Phase, Record, VolumeDir};
 
 /// A volume that is asked for.
@@ -16,6 +18,9 @@ pub struct CreateRequest {
     /// Which sizes of one that exists satisfy the caller.
     pub accepted: SizeRange,
 }
+
+/// How often a project is asked for that somebody else takes at the same time.
+const CLAIMS: usize = 8;
 
 /// What a request for a volume means, given what is there.
 #[derive(Debug, PartialEq)]
@@ -60,6 +65,8 @@ impl Engine {
 
     /// The volume, and whether it was made now.
     fn make_or_find(&self, id: &VolumeId, request: &CreateRequest) -> Result<(Record, bool)> {
+        let pool = self.pool(&request.spec.pool)?;
+        let request = &pool.as_it_can_be(request);
         let found = self.find(id)?;
         match (decide(found.as_ref().map(|found| &found.record), request), found) {
             (Decision::Same, Some(found)) => return Ok((found.record, false)),
@@ -67,24 +74,38 @@ impl Engine {
             (Decision::Resume, Some(found)) => self.discard(found.pool, id)?,
             _ => {}
         }
-        let pool = self.pool(&request.spec.pool)?;
         pool.still_there(&self.machine)?;
         if let Some(fs) = request.spec.content.filesystem()
             && let Some(Err(reason)) = pool.served()?.filesystems.get(&fs)
         {
             return Err(Error::NoFilesystem { pool: pool.name().clone(), fs, reason: reason.clone() });
         }
-        let admission = pool.admit(&self.machine, id, request.spec.size, request.spec.sparse)?;
-        let record = self.make(pool, id, &request.spec)?;
+        let spec = &request.spec;
+        let promise = Promise { dir: pool.dir.volume(id), project: None, size: spec.size, sparse: spec.sparse };
+        let admission = pool.admit(&self.machine, id, promise)?;
+        let record = self.make(pool, id, spec)?;
+        pool.ledger.record(id, Promise::of(pool.dir.volume(id), &record));
         admission.keep();
         Ok((record, true))
     }
 
     /// On failure no file is left.
     fn make(&self, pool: &Pool, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
+        for _ in 1..CLAIMS {
+            match self.try_making(pool, id, spec) {
+                Err(Error::Backend(backend::Error::ProjectTaken { project, .. })) => {
+                    tracing::info!(volume = %id, %project, "somebody else has taken the project at the same time: another");
+                }
+                made => return made,
+            }
+        }
+        self.try_making(pool, id, spec)
+    }
+
+    fn try_making(&self, pool: &Pool, id: &VolumeId, spec: &VolumeSpec) -> Result<Record> {
         let dir = pool.dir.volume(id);
         self.provision(pool, &dir, id, spec).map_err(|error| {
-            if let Err(error) = self.discard(pool, id).and_then(|()| Ok(pool.empty_trash(&self.machine)?)) {
+            if let Err(error) = self.discard(pool, id).and_then(|()| pool.empty_trash(&self.machine)) {
                 tracing::warn!(volume = %id, %error, "what was made of the volume is taken away later");
             }
             if error.is_no_space() { pool.ran_full(&self.machine, spec.size) } else { error }
@@ -95,13 +116,34 @@ impl Engine {
         let _step = info_span!("provision").entered();
         let files = &*self.machine.files;
         let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
+        let limits = pool.limits();
+        if let Some(limits) = &limits {
+            record.project = Some(limits.claim(&self.machine, id.as_str(), &dir.data())?);
+        }
         files.create_dir(dir.path())?;
         record.save(files, dir)?;
         pool.backend.provision(dir, &record)?;
         record.phase = Phase::Ready;
         record.save(files, dir)?;
+        if let Some(limits) = limits {
+            limits.write_names(pool);
+        }
         tracing::debug!(size = %spec.size, content = %spec.content, "made");
         Ok(record)
+    }
+}
+
+impl Pool {
+    /// The request with what this pool leaves no choice in: the filesystem of volumes that share its own.
+    fn as_it_can_be(&self, request: &CreateRequest) -> CreateRequest {
+        let mut request = request.clone();
+        if self.backend.has_limits()
+            && let Ok(served) = self.served()
+            && let Some(fs) = served.filesystems.keys().next()
+        {
+            request.spec.content = Content::Filesystem(*fs);
+        }
+        request
     }
 }
 
@@ -123,6 +165,8 @@ fn decide(existing: Option<&Record>, request: &CreateRequest) -> Decision {
     compare("sparse", there.sparse.to_string(), asked.sparse.to_string());
     compare("directIo", there.direct_io.to_string(), asked.direct_io.to_string());
     let owner = |owner: Option<Owner>| owner.map_or_else(|| "the default".to_owned(), |owner| owner.to_string());
+    let inodes = |limit: Option<InodeLimit>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    compare("inodeLimit", inodes(there.inodes), inodes(asked.inodes));
     compare("owner", owner(there.owner), owner(asked.owner));
     if !request.accepted.contains(there.size) {
         differences.push(format!("size is {}, and {} was asked for", there.size, request.accepted));
@@ -145,6 +189,8 @@ mod tests {
             content: Content::Filesystem(FsKind::Xfs),
             sparse: false,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: None,
             claim: Claim::default(),
         };

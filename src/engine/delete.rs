@@ -74,7 +74,12 @@ impl Engine {
     pub(super) fn discard(&self, pool: &Pool, id: &VolumeId) -> Result<()> {
         let (files, dir) = (&self.machine.files, pool.dir.volume(id));
         if files.stat(dir.path())?.is_some() {
-            files.rename(dir.path(), pool.trash_for(id).path())?;
+            let trash = pool.trash_for(id);
+            files.rename(dir.path(), trash.path())?;
+            if let Some(limits) = pool.limits() {
+                limits.projects.retire(id.as_str(), trash.path());
+                limits.write_names(pool);
+            }
         }
         pool.backend.forget(id);
         Ok(())

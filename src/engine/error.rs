@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use crate::backend;
 use crate::host;
 use crate::model::{Bytes, FsKind, PoolName, VolumeId};
+use crate::projects;
 use crate::store;
 
 /// Why the engine did not do what was asked.
@@ -63,6 +64,8 @@ pub enum Error {
     WrongContent { id: VolumeId, content: String, asked: String },
     #[error(transparent)]
     Backend(#[from] backend::Error),
+    #[error("no project for the volume: {0}")]
+    Projects(#[from] projects::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -110,6 +113,8 @@ impl Error {
             Self::Full { .. } | Self::Overcommitted { .. } | Self::RanFull { .. } | Self::TooLong { .. } => Kind::Full,
             // Another node may serve the pool; this one may again.
             Self::NotServed { .. } | Self::NoFilesystem { .. } => Kind::Full,
+            Self::Projects(projects::Error::Exhausted { .. }) => Kind::Full,
+            Self::Projects(projects::Error::Busy { .. }) => Kind::Busy,
             Self::NoVolumeHere { .. } | Self::Unfinished(_) => Kind::Unavailable,
             Self::CannotGrow(_) | Self::Smaller { .. } | Self::PastLimit { .. } => Kind::SizeRefused,
             Self::RefusedAgain { .. } => Kind::RefusedAgain,
@@ -118,7 +123,7 @@ impl Error {
             }
             Self::InUse { .. } => Kind::NotNow,
             Self::NotBack { reason, .. } => reason.kind(),
-            Self::Unreadable { .. } | Self::Store(_) | Self::Host(_) => Kind::Failed,
+            Self::Unreadable { .. } | Self::Projects(_) | Self::Store(_) | Self::Host(_) => Kind::Failed,
             Self::Backend(error) => kind_of(error),
         }
     }
@@ -162,10 +167,17 @@ fn kind_of(error: &backend::Error) -> Kind {
         | Backend::GrowthNotPermitted
         | Backend::GrowthReadOnly => Kind::NotNow,
         Backend::NoWriteThrough { .. } => Kind::ShrinkRefused,
-        Backend::DiscardReserved => Kind::Invalid,
+        Backend::DiscardReserved | Backend::SharedFilesystem { .. } => Kind::Invalid,
+        Backend::Filled { .. } => Kind::ShrinkRefused,
+        Backend::ProjectTaken { .. } => Kind::Unavailable,
         Backend::ImageMissing { .. }
         | Backend::ImageTruncated { .. }
         | Backend::DeviceTooLarge { .. }
+        | Backend::NoQuotas { .. }
+        | Backend::NoProject { .. }
+        | Backend::LimitNotKept { .. }
+        | Backend::StillHeld { .. }
+        | Backend::DirectoryMissing { .. }
         | Backend::Host(_) => Kind::Failed,
     }
 }

@@ -96,6 +96,9 @@ impl Engine {
         found.pool.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
         let before = record.clone();
         record.spec.size = size;
+        if pool.backend.has_limits() {
+            record.grown_to = size; // nothing has to follow
+        }
         if let Err(error) = self.save(found) {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
             let written = Record::load(&*self.machine.files, &found.dir)?;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use super::view::View;
 use super::{Engine, Error, Result};
 use crate::backend;
-use crate::host::{LoopDevice, MountIdentity};
+use crate::host::{FileId, LoopDevice, MountAt, MountIdentity};
 use crate::model::{Content, Reading, VolumeId};
 use crate::store::Record;
 
@@ -21,8 +21,17 @@ pub struct Located {
 pub struct Place {
     /// Where.
     pub path: PathBuf,
-    /// On which device.
-    pub device: LoopDevice,
+    /// What is mounted there.
+    pub source: Source,
+}
+
+/// By what a mount is known to be a volume's.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Source {
+    /// The device of its image.
+    Device(LoopDevice),
+    /// Its directory, and the pool that it shares its filesystem with.
+    Directory(FileId, PathBuf),
 }
 
 /// Where a volume is, for whoever did not find it where it was.
@@ -38,6 +47,15 @@ pub enum Whereabouts {
 
 /// How often a look is repeated that a call on another volume may have disturbed.
 const LOOKS: usize = 3;
+
+impl Source {
+    fn is_seen_at(&self, mount: &MountAt) -> bool {
+        match self {
+            Self::Device(device) => mount.device == Some(*device),
+            Self::Directory(directory, _) => mount.root == *directory,
+        }
+    }
+}
 
 impl Located {
     /// Where it shall be measured: not where somebody has mounted it instead of where it is wanted.
@@ -59,17 +77,28 @@ impl View<'_> {
     }
 
     fn with_place(&self, record: Record) -> Located {
-        let presence = self.engine.pool(&record.spec.pool).and_then(|pool| {
-            let dir = pool.dir.volume(&record.id);
-            Ok(pool.backend.presence(&dir, &record, &self.mounts)?)
-        });
-        let place = presence.ok().and_then(|presence| {
-            let is_wanted = |path: &Path| record.mounts.iter().any(|mount| mount.path == path);
-            let mut mounts = presence.mounts;
-            mounts.sort_by_key(|mount| !is_wanted(&mount.target)); // else in the kernel's order
-            Some(Place { path: mounts.into_iter().next()?.target, device: presence.device? })
-        });
+        let place = self.place_of(&record).ok().flatten();
         Located { record, place }
+    }
+}
+
+impl View<'_> {
+    fn place_of(&self, record: &Record) -> Result<Option<Place>> {
+        let pool = self.engine.pool(&record.spec.pool)?;
+        let dir = pool.dir.volume(&record.id);
+        let presence = pool.backend.presence(&dir, record, &self.mounts)?;
+        let is_wanted = |path: &Path| record.mounts.iter().any(|mount| mount.path == path);
+        let mut mounts = presence.mounts;
+        mounts.sort_by_key(|mount| !is_wanted(&mount.target)); // else in the kernel's order
+        let Some(mount) = mounts.into_iter().next() else { return Ok(None) };
+        let source = match presence.device {
+            Some(device) => Some(Source::Device(device)),
+            None => {
+                let data = self.engine.machine.files.stat(&dir.data())?;
+                data.map(|data| Source::Directory(data.id, pool.dir.path().to_owned()))
+            }
+        };
+        Ok(source.map(|source| Place { path: mount.target, source }))
     }
 }
 
@@ -112,8 +141,8 @@ impl Engine {
         Ok(missed.map_or(Whereabouts::Aside, Whereabouts::Missed))
     }
 
-    /// How full what is mounted at a place is: a handful of system calls, and no record is read. The size is the device's,
-    /// so that a growth is seen at once. `seen` is for whoever reads again: the mount that was found to be on that device
+    /// How full what is mounted at a place is: a handful of system calls, and no record is read. The size is the device's or the
+    /// limit, so that a growth is seen at once. `seen` is for whoever reads again: the mount that was found to be on that device
     /// needs no looking up.
     ///
     /// # Errors
@@ -121,12 +150,16 @@ impl Engine {
     pub fn read(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Reading> {
         let mount = self.confirm(place, seen)?;
         let usage = self.machine.mounts.usage(&place.path)?;
-        let size = self.machine.loops.size(place.device)?;
+        let (size, available) = match &place.source {
+            Source::Device(device) => (self.machine.loops.size(*device)?, usage.available),
+            // The limit is no more than a promise: others may have filled the pool.
+            Source::Directory(_, pool) => (usage.total, usage.available.min(self.machine.files.space(pool)?.available)),
+        };
         // It may have gone meanwhile.
         if mount.is_none() || self.identity(place) != mount {
             self.must_be_at(place)?;
         }
-        Ok(Reading { size, available: usage.available, inodes: usage.inodes })
+        Ok(Reading { size, available, inodes: usage.inodes })
     }
 
     /// The mount at a place, which is on its device; none where the kernel does not tell which.
@@ -146,7 +179,7 @@ impl Engine {
 
     fn must_be_at(&self, place: &Place) -> Result<()> {
         match self.machine.mounts.at(&place.path)? {
-            Some(mount) if mount.device == Some(place.device) => Ok(()),
+            Some(mount) if place.source.is_seen_at(&mount) => Ok(()),
             _ => Err(Error::Backend(backend::Error::NotMounted { path: place.path.clone() })),
         }
     }

@@ -17,6 +17,7 @@ mod mount;
 mod opening;
 mod pods;
 mod pool;
+mod projects;
 mod publish;
 mod recover;
 mod refusals;
@@ -30,7 +31,7 @@ pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
 pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
-pub use located::{Located, Place, Whereabouts};
+pub use located::{Located, Place, Source, Whereabouts};
 pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};
@@ -47,12 +48,14 @@ use crate::model::{PoolName, VolumeId};
 use crate::store::{self, Phase, Record, VolumeDir};
 use locks::VolumeLocks;
 use pool::Pool;
+use projects::Tables;
 use refusals::Refusals;
 
 /// The engine over one machine's pools.
 pub struct Engine {
     machine: Machine,
     pools: Vec<Pool>,
+    tables: Tables,
     locks: VolumeLocks,
     refusals: Refusals,
     recovered: AtomicBool,
@@ -76,6 +79,7 @@ impl Engine {
         Self {
             pools: pools.into_iter().map(|config| Pool::new(&machine, config)).collect(),
             machine,
+            tables: Tables::default(),
             locks: VolumeLocks::default(),
             refusals: Refusals::default(),
             recovered: AtomicBool::new(false),

@@ -4,24 +4,42 @@ use std::sync::Arc;
 use ulid::Ulid;
 
 use super::pool::{Pool, Served};
+use super::projects::{Limits, Tables};
 use super::{Error, Result};
 use crate::host::{self, FileKind, Lock, Machine};
 use crate::model::{FsKind, VolumeId};
-use crate::store::Marker;
+use crate::store::{Marker, VolumeDir};
 
 /// Whether a pool can make and mount a filesystem, or why not.
 pub(super) type Proofs = BTreeMap<FsKind, Result<(), String>>;
 
 impl Pool {
     /// Looks whether the pool can be served; it is from [`Pool::serve`] on.
-    pub(super) fn open(&self, machine: &Machine) -> Result<Served, String> {
+    pub(super) fn open(&self, machine: &Machine, tables: &Tables) -> Result<Served, String> {
         self.check_place(machine)?;
         let lock = self.take(machine)?;
         let marker = self.check(machine)?;
         let longest = self.backend.largest(&self.dir).map_err(|error| error.to_string())?;
         let filesystems = self.backend.filesystems(&self.dir).map_err(|error| error.to_string())?;
-        let filesystems = filesystems.into_iter().map(|fs| (fs, self.prove(machine, fs))).collect();
-        Ok(Served { marker, longest, filesystems, _lock: Arc::new(lock) })
+        let limits = match self.backend.has_limits() {
+            true => Some(self.limits_of(machine, tables, &marker)?),
+            false => None,
+        };
+        let prove = |fs| (fs, self.prove(machine, limits.as_ref(), fs));
+        let filesystems: Proofs = filesystems.into_iter().map(prove).collect();
+        // Volumes that nothing else holds must not be made where limits do not.
+        if limits.is_some()
+            && let Some(reason) = filesystems.values().find_map(|proof| proof.as_ref().err())
+        {
+            return Err(reason.clone());
+        }
+        Ok(Served { marker, longest, filesystems, limits, _lock: Arc::new(lock) })
+    }
+
+    fn limits_of(&self, machine: &Machine, tables: &Tables, marker: &str) -> Result<Limits, String> {
+        let limits = tables.limits(machine, self, marker)?;
+        self.read_projects(machine, &limits).map_err(|error| error.to_string())?;
+        Ok(limits)
     }
 
     /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves.
@@ -41,7 +59,7 @@ impl Pool {
         let Ok(mut served) = self.served() else { return };
         let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
         for fs in refused.collect::<Vec<_>>() {
-            if self.prove(machine, fs).is_ok() {
+            if self.prove(machine, served.limits.as_ref(), fs).is_ok() {
                 tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
                 served.filesystems.insert(fs, Ok(()));
                 self.serve(Ok(served.clone()));
@@ -50,15 +68,34 @@ impl Pool {
     }
 
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
-    fn prove(&self, machine: &Machine, fs: FsKind) -> Result<(), String> {
+    fn prove(&self, machine: &Machine, limits: Option<&Limits>, fs: FsKind) -> Result<(), String> {
         let _alone = self.emptying();
-        let scratch = self.trash_for(&VolumeId::from_name(&format!("probe-{fs}")));
-        let tried = machine.files.create_dir(scratch.path()).map_err(Error::from);
-        let proven = tried.and_then(|()| Ok(self.backend.prove(&scratch, fs)?));
-        if let Err(error) = machine.files.remove_tree(scratch.path()) {
-            tracing::warn!(pool = %self.name(), %error, "a scratch image stays in the trash for now");
+        let name = format!("probe-{fs}");
+        let scratch = self.trash_for(&VolumeId::from_name(&name));
+        let proven = self.try_proof(machine, limits, &name, &scratch, fs);
+        let gone = self.backend.reclaim(&scratch);
+        match (gone, limits) {
+            (Ok(_), Some(limits)) => drop(limits.projects.remove(&name)),
+            (Ok(_), None) => {}
+            (Err(error), limits) => {
+                tracing::warn!(pool = %self.name(), %error, "what was tried stays in the trash for now");
+                limits.map(|limits| limits.projects.retire(&name, scratch.path()));
+            }
         }
         proven.map_err(|error| error.to_string())
+    }
+
+    fn try_proof(
+        &self,
+        machine: &Machine,
+        limits: Option<&Limits>,
+        name: &str,
+        scratch: &VolumeDir,
+        fs: FsKind,
+    ) -> Result<()> {
+        machine.files.create_dir(scratch.path())?;
+        let project = limits.map(|limits| limits.claim(machine, name, &scratch.data())).transpose()?;
+        Ok(self.backend.prove(scratch, project, fs)?)
     }
 
     /// That the directory is there, and is what it should be.

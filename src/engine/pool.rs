@@ -4,12 +4,13 @@ use ulid::Ulid;
 
 use super::ledger::{Admission, Ground, Ledger, Promise, Room};
 use super::opening::Proofs;
+use super::projects::Limits;
 use super::{Error, Result};
 use crate::backend::{self, Backend};
 use crate::config::PoolConfig;
 use crate::host::{Lock, Machine};
 use crate::model::{Bytes, PoolName, VolumeId};
-use crate::store::{self, PoolDir, VolumeDir};
+use crate::store::{PoolDir, VolumeDir};
 
 /// A directory in which volumes live, and what it has promised.
 pub(super) struct Pool {
@@ -31,6 +32,8 @@ pub(super) struct Served {
     pub(super) longest: Bytes,
     /// Which filesystems it can make and mount.
     pub(super) filesystems: Proofs,
+    /// What a pool of limits has besides.
+    pub(super) limits: Option<Limits>,
     /// There is never a second writer: held as long as the pool is served.
     pub(super) _lock: Arc<Lock>,
 }
@@ -56,6 +59,11 @@ impl Pool {
         self.state().is_ok()
     }
 
+    /// What a pool of limits has besides, while it is served.
+    pub(super) fn limits(&self) -> Option<Limits> {
+        self.state().as_ref().ok()?.limits.clone()
+    }
+
     /// The pool, where it is served.
     pub(super) fn served(&self) -> Result<Served> {
         let refused = |reason: &String| Error::NotServed { pool: self.name().clone(), reason: reason.clone() };
@@ -77,15 +85,22 @@ impl Pool {
     }
 
     /// Takes everything in the trash away. What cannot be taken away stops nothing else.
-    pub(super) fn empty_trash(&self, machine: &Machine) -> Result<(), store::Error> {
+    pub(super) fn empty_trash(&self, machine: &Machine) -> Result<()> {
         let _alone = self.emptying();
         let mut failed = None;
         for name in machine.files.list(&self.dir.trash())? {
-            if let Err(error) = machine.files.remove_tree(&self.dir.trash().join(name)) {
-                failed.get_or_insert(error);
+            let dir = VolumeDir::found_in_trash(&self.dir, &name);
+            match self.backend.reclaim(&dir) {
+                Ok(Some(project)) => {
+                    if let Some(limits) = self.limits() {
+                        limits.projects.release(project, dir.path());
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         }
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        Ok(failed.map_or(Ok(()), Err)?)
     }
 
     pub(super) fn room(&self, machine: &Machine) -> Result<Room> {

@@ -85,7 +85,7 @@ impl Engine {
     pub fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, target)?;
-        self.backend_at(found.as_ref(), target).unpublish(id, target)?;
+        self.backend_at(found.as_ref(), target).unpublish(id, found.as_ref().map(|found| &found.dir), target)?;
         if let Some(found) = found {
             self.note_pod(&found, target, None);
         }

@@ -65,7 +65,7 @@ impl Engine {
     /// Whether it is served now.
     fn open(&self, pool: &Pool) -> bool {
         let before = pool.state().as_ref().err().cloned();
-        let opened = pool.open(&self.machine);
+        let opened = pool.open(&self.machine, &self.tables);
         let served = opened.and_then(|served| match self.recover_pool(pool) {
             Ok(()) => Ok(served),
             Err(error) => Err(error.to_string()),

@@ -2,6 +2,7 @@ use tracing::info_span;
 
 use super::ledger::Promise;
 use super::{Engine, Error, Found, Result, SizeRange};
+use crate::backend;
 use crate::model::{Bytes, Content, FsKind, VolumeId, VolumeSpec};
 use crate::store::Record;
 
@@ -35,6 +36,9 @@ impl Engine {
             return self.expand(id, None, SizeRange { at_least: size, at_most: None });
         }
         self.may_shrink(&found, size)?;
+        if found.pool.backend.has_limits() {
+            return self.lower(&mut found, size).map(|()| size);
+        }
         self.step_aside(&mut found)?;
         let shrunk = self.make_smaller(&mut found, size);
         self.put_back_after(&mut found, shrunk).map(|()| size)
@@ -46,16 +50,41 @@ impl Engine {
         if asked > spec.size {
             return Err(Error::Larger { size: spec.size, asked });
         }
-        if spec.content != Content::Filesystem(FsKind::Ext4) {
+        let has_limits = found.pool.backend.has_limits();
+        if spec.content != Content::Filesystem(FsKind::Ext4) && !has_limits {
             return Err(Error::Unshrinkable { content: spec.content.to_string() });
         }
         if asked < VolumeSpec::SMALLEST {
             return Err(Error::TooSmall { asked });
         }
+        if has_limits {
+            let least = found.pool.backend.smallest(&found.dir, &found.record)?;
+            return if least > asked { Err(Error::TooFull { asked, least }) } else { Ok(()) };
+        }
         let presence = found.pool.backend.presence(&found.dir, &found.record, &self.machine.mounts.list()?)?;
         let Some(mount) = presence.mounts.first() else { return Ok(()) };
         let used = found.pool.backend.usage(&found.dir, &found.record.id, &mount.target)?.used;
         if used > asked { Err(Error::TooFull { asked, least: used }) } else { Ok(()) }
+    }
+
+    /// Where a limit is all: nothing has to leave its place.
+    ///
+    /// The limit first: killed before the record says so, the next start raises it again, as no success was answered.
+    fn lower(&self, found: &mut Found, size: Bytes) -> Result<()> {
+        found.pool.backend.shrink(&found.dir, &found.record, size).map_err(|error| match error {
+            backend::Error::Filled { used } => Error::TooFull { asked: size, least: used },
+            error => error.into(),
+        })?;
+        let before = found.record.clone();
+        (found.record.spec.size, found.record.grown_to) = (size, size);
+        if let Err(error) = self.save(found) {
+            // In doubt the larger promise.
+            found.record = Record::load(&*self.machine.files, &found.dir).ok().flatten().unwrap_or(before);
+            found.pool.backend.trim(&found.dir, &found.record)?;
+            return Err(error);
+        }
+        found.pool.ledger.record(&found.record.id, Promise::of(found.dir.clone(), &found.record));
+        Ok(())
     }
 
     fn make_smaller(&self, found: &mut Found, size: Bytes) -> Result<()> {

@@ -3,9 +3,9 @@ use std::path::Path;
 
 use super::{Engine, Error, Found, Result};
 use crate::backend::{Fault, Presence};
-use crate::host::{FileId, LoopDevice, MountEntry};
+use crate::host::{FileId, MountAt, MountEntry};
 use crate::model::{Bytes, Content, Usage, VolumeId};
-use crate::store::{Phase, Record};
+use crate::store::{Phase, Record, volume_of_data};
 
 /// The mounts of the machine at one moment: whoever looks at many volumes reads the table once.
 pub struct View<'a> {
@@ -37,8 +37,8 @@ pub struct Sample {
     pub usage: Option<Usage>,
 }
 
-/// Where each image is mounted, by its device.
-type Places<'a> = HashMap<FileId, (LoopDevice, &'a Path)>;
+/// Where each image, or directory, is mounted.
+type Places<'a> = HashMap<FileId, (MountAt, &'a Path)>;
 
 impl Engine {
     /// A view of this moment.
@@ -106,26 +106,37 @@ impl View<'_> {
     }
 
     fn sample(&self, record: Record, places: &Places) -> Option<Sample> {
-        let image = self.engine.pool(&record.spec.pool).ok()?.dir.volume(&record.id).image();
-        let stat = self.engine.machine.files.stat(&image).ok()?;
+        let pool = self.engine.pool(&record.spec.pool).ok()?;
+        let dir = pool.dir.volume(&record.id);
+        let what = if pool.backend.has_limits() { dir.data() } else { dir.image() };
+        let stat = self.engine.machine.files.stat(&what).ok()?;
         let place = stat.and_then(|stat| places.get(&stat.id)).filter(|_| record.spec.content != Content::Block);
-        let usage = place.and_then(|(device, target)| self.usage_of(*device, target));
-        Some(Sample { record, allocated: stat.map(|stat| stat.allocated), usage })
+        let usage = place.and_then(|(mount, target)| self.usage_of(mount, target));
+        let allocated = stat.and_then(|_| pool.backend.taken(&dir, record.project).ok());
+        Some(Sample { record, allocated, usage })
     }
 
-    /// The first place of every image that is mounted.
+    /// The first place of every image and directory that is mounted.
     fn places(&self) -> Places<'_> {
-        let loops = &self.engine.machine.loops;
-        let shown = self.mounts.iter().rev().filter_map(|mount| Some((mount.device?, mount.target.as_path())));
-        let first: HashMap<LoopDevice, &Path> = shown.collect();
-        let images = first.into_iter().filter_map(|place| Some((loops.backing(place.0).ok()??.image, place)));
-        images.collect()
+        let (loops, mounts) = (&self.engine.machine.loops, &self.engine.machine.mounts);
+        let seen = |entry: &'_ MountEntry| -> Option<(FileId, MountAt)> {
+            let is_directory = volume_of_data(&entry.root).is_some();
+            (is_directory || entry.device.is_some()).then_some(())?;
+            let mount = mounts.at(&entry.target).ok()??;
+            let what = if is_directory { mount.root } else { loops.backing(entry.device?).ok()??.image };
+            Some((what, mount))
+        };
+        let all = self.mounts.iter().rev().filter_map(|entry| {
+            let (what, mount) = seen(entry)?;
+            Some((what, (mount, entry.target.as_path())))
+        });
+        all.collect()
     }
 
-    /// Measured only where the device is still what is seen there: under a mount that went lies the host's disk.
-    fn usage_of(&self, device: LoopDevice, target: &Path) -> Option<Usage> {
+    /// Measured only where the same is still seen: under a mount that went lies the host's disk.
+    fn usage_of(&self, seen: &MountAt, target: &Path) -> Option<Usage> {
         let mounts = &self.engine.machine.mounts;
         let usage = mounts.usage(target).ok()?;
-        mounts.at(target).ok()?.filter(|mount| mount.device == Some(device)).map(|_| usage)
+        mounts.at(target).ok()?.filter(|mount| mount == seen).map(|_| usage)
     }
 }

@@ -96,6 +96,11 @@ impl Backing {
         }
     }
 
+    /// Whether it is a volume's, whosever.
+    pub fn is_volume(&self) -> bool {
+        self.tag.starts_with(OURS)
+    }
+
     /// The volume that the tag names in full, if it does.
     pub fn volume(&self) -> Option<VolumeId> {
         let name = self.tag.strip_prefix(OURS).filter(|name| name.len() <= LONGEST)?;

@@ -20,4 +20,4 @@ pub use pod::PodRef;
 pub use project::{ProjectId, ProjectLimit, ProjectUsage};
 pub use quantity::{InvalidQuantity, parse_quantity};
 pub use usage::{Inodes, Usage};
-pub use volume::{Backend, Claim, Content, FsKind, Owner, VolumeSpec};
+pub use volume::{Backend, Claim, Content, FsKind, InodeLimit, Owner, VolumeSpec};

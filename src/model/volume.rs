@@ -20,12 +20,29 @@ pub struct VolumeSpec {
     pub sparse: bool,
     /// Whether its loop device shall bypass the page cache of the pool.
     pub direct_io: bool,
+    /// How many files and directories it may hold, itself among them, where a limit holds it to its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inodes: Option<InodeLimit>,
+    /// The part of its size, in percent, at which a warning is due; `None`: that of whoever watches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_percent: Option<u8>,
     /// Owner and mode of the root directory; `None` leaves what mkfs makes: root, 0755.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
     /// Who claimed it.
     #[serde(default)]
     pub claim: Claim,
+}
+
+/// How many inodes a volume may have. Written as a number, or `auto`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InodeLimit {
+    /// One for each 4 KiB of its size, whatever that becomes.
+    Auto,
+    /// So many.
+    #[serde(untagged)]
+    Count(u64),
 }
 
 /// What is in a volume. Written `xfs`, `ext4` or `block`.
@@ -92,6 +109,25 @@ pub struct Claim {
     /// `csi.storage.k8s.io/pv/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
+}
+
+impl InodeLimit {
+    /// The limit of a volume of that size.
+    pub fn of(self, size: Bytes) -> u64 {
+        match self {
+            Self::Auto => size.get() / 4096,
+            Self::Count(count) => count,
+        }
+    }
+}
+
+impl fmt::Display for InodeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Count(count) => count.fmt(f),
+        }
+    }
 }
 
 impl VolumeSpec {

@@ -12,6 +12,16 @@ pub struct PoolDir(PathBuf);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VolumeDir(PathBuf);
 
+const VOLUMES: &str = "volumes";
+const DATA: &str = "data";
+
+/// The volume of which a path is the [`VolumeDir::data`], wherever its pool lies.
+pub fn volume_of_data(path: &Path) -> Option<VolumeId> {
+    let dir = path.parent().filter(|_| path.file_name().is_some_and(|name| name == DATA))?;
+    let is_in_pool = dir.parent()?.file_name().is_some_and(|name| name == VOLUMES);
+    VolumeId::parse(dir.file_name()?.to_str()?).ok().filter(|_| is_in_pool)
+}
+
 impl PoolDir {
     /// The pool at that path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -30,7 +40,7 @@ impl PoolDir {
 
     /// Where the volumes lie, a directory each.
     pub fn volumes(&self) -> PathBuf {
-        self.0.join("volumes")
+        self.0.join(VOLUMES)
     }
 
     /// Where a volume lies.
@@ -50,6 +60,11 @@ impl VolumeDir {
         Self(pool.trash().join(format!("{id}.{unique}")))
     }
 
+    /// What is found in the trash under that name.
+    pub fn found_in_trash(pool: &PoolDir, name: &str) -> Self {
+        Self(pool.trash().join(name))
+    }
+
     /// The path itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -63,6 +78,11 @@ impl VolumeDir {
     /// The backing file.
     pub fn image(&self) -> PathBuf {
         self.0.join("image")
+    }
+
+    /// The directory that is the volume, where a limit holds it to its size.
+    pub fn data(&self) -> PathBuf {
+        self.0.join(DATA)
     }
 
     /// The note of the pods that it is shown to.

@@ -4,7 +4,8 @@
 //! ```text
 //! POOL/pool.yaml               the marker: the mark that this is our pool, and not the bare directory of a lost mount
 //! POOL/volumes/ID/volume.yaml  the record
-//! POOL/volumes/ID/image        the backing file
+//! POOL/volumes/ID/image        the backing file, or
+//! POOL/volumes/ID/data/        the directory with a project id
 //! POOL/volumes/ID/pods.yaml    a note of the pods that it is shown to
 //! POOL/volumes/ID/shrink.undo  what a shrink that is under way has overwritten
 //! POOL/trash/                  what is being deleted: renamed here first, reclaimed behind
@@ -17,7 +18,7 @@ mod marker;
 mod pods;
 mod record;
 
-pub use layout::{PoolDir, VolumeDir};
+pub use layout::{PoolDir, VolumeDir, volume_of_data};
 pub use marker::Marker;
 pub use pods::Pods;
 pub use record::{Phase, Record, WantedMount};

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Error, SCHEMA, VolumeDir};
 use crate::host::Files;
-use crate::model::{Bytes, ProjectId, VolumeId, VolumeSpec};
+use crate::model::{Backend, Bytes, ProjectId, VolumeId, VolumeSpec};
 
 /// Everything that is true of a volume and that the kernel does not know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -61,6 +61,11 @@ impl Record {
         Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to, project: None, mounts: Vec::new() }
     }
 
+    /// How it is made.
+    pub fn backend(&self) -> Backend {
+        if self.project.is_some() { Backend::Quota } else { Backend::Loop }
+    }
+
     /// Whether the filesystem has yet to follow the volume's size.
     pub fn growth_is_pending(&self) -> bool {
         self.grown_to < self.spec.size
@@ -79,6 +84,11 @@ impl Record {
             return Err(Error::Unreadable { file: dir.record(), reason });
         }
         Ok(record)
+    }
+
+    /// The project in the record of a directory of whatever name, such as one in the trash; `None` where nothing tells.
+    pub fn project_in(files: &dyn Files, dir: &VolumeDir) -> Option<ProjectId> {
+        super::load::<Self>(files, &dir.record()).ok().flatten()?.project
     }
 
     /// Writes it, whole.
@@ -102,6 +112,8 @@ mod tests {
             content: Content::Filesystem(FsKind::Xfs),
             sparse: false,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: Some(Owner { uid: 1, gid: 2, mode: 0o7777 }),
             claim: Claim { name: Some("data".into()), ..Claim::default() },
         };

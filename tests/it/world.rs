@@ -27,6 +27,7 @@ pub fn pool(name: &str, path: &str) -> PoolConfig {
         require_mount_point: false,
         reserve: Reserve::Share(500),
         overcommit: Overcommit::Unlimited,
+        limits: Default::default(),
     }
 }
 
@@ -170,6 +171,8 @@ impl Volume {
             content: self.content,
             sparse: self.sparse,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: self.owner,
             claim: Claim::default(),
         };

@@ -92,6 +92,7 @@ impl Node {
             require_mount_point: false,
             reserve: Reserve::Share(500),
             overcommit: Overcommit::Unlimited,
+            limits: Default::default(),
         };
         let engine = Engine::new(machine, vec![config]);
         engine.recover();

@@ -4,7 +4,7 @@ use super::refusal::{at_least_smallest, refused};
 use super::{House, volume};
 use crate::api::volumes::{Create, Created, Error};
 use crate::engine::{self, CreateRequest, Located, SizeRange};
-use crate::model::{Bytes, Claim, Content, FsKind, PoolName, VolumeId, VolumeSpec};
+use crate::model::{Backend, Bytes, Claim, Content, FsKind, PoolName, VolumeId, VolumeSpec};
 use crate::store::Record;
 
 /// The size of a volume that is asked for without one.
@@ -40,18 +40,27 @@ impl House {
         let size = create.size.or(there.map(|spec| spec.size)).unwrap_or(DEFAULT);
         at_least_smallest(size)?;
         let size = size.round_up().ok_or_else(|| Error::Invalid("no volume can be so large".to_owned()))?;
+        let pool = self.pool(create, there)?;
+        let has_limits = self.settings.pools.iter().any(|(name, backend)| *name == pool && *backend == Backend::Quota);
+        if has_limits && (create.fs.is_some() || create.sparse.is_some()) {
+            let reason = "its volumes are directories of its own filesystem, and take no space before it is written";
+            return Err(Error::Invalid(format!("fs and sparse are not there in pool '{pool}': {reason}")));
+        }
         let asked = create.fs.map(Content::Filesystem).or(there.map(|spec| spec.content));
         let content = asked.unwrap_or_else(|| Content::Filesystem(self.default_fs(size)));
-        if let (Some(fs), None) = (content.filesystem().filter(|fs| size < fs.smallest()), there) {
+        if let (Some(fs), None, false) = (content.filesystem().filter(|fs| size < fs.smallest()), there, has_limits)
+        {
             return Err(Error::Invalid(format!("{fs} needs {}, and {size} was asked for", fs.smallest())));
         }
         let spec = VolumeSpec {
             name,
-            pool: self.pool(create, there)?,
+            pool,
             size,
             content,
             sparse: create.sparse.or(there.map(|spec| spec.sparse)).unwrap_or(false),
-            direct_io: there.is_none_or(|spec| spec.direct_io),
+            direct_io: there.map_or(!has_limits, |spec| spec.direct_io),
+            inodes: there.and_then(|spec| spec.inodes),
+            warn_percent: there.and_then(|spec| spec.warn_percent),
             owner: there.and_then(|spec| spec.owner),
             claim: Claim::default(),
         };

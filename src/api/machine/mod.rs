@@ -167,6 +167,7 @@ pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
 /// In the words of the API.
 fn volume(located: Located) -> Volume {
     let Located { record, place } = located;
+    let backend = record.backend();
     let spec = record.spec;
     Volume {
         id: record.id,
@@ -176,7 +177,7 @@ fn volume(located: Located) -> Volume {
         path: place.map(|place| place.path),
         created: record.created,
         size: spec.size,
-        backend: Backend::Loop,
+        backend,
         fs: spec.content.filesystem(),
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use super::{Backend, Fault, Growth, Presence, Result, Staging};
 use crate::host::{self, LoopDevice, Machine, MountAt, MountEntry};
-use crate::model::{Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::model::{Bytes, Content, FsKind, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// The backend `loop`.
@@ -36,7 +36,7 @@ impl Backend for LoopImages {
         Ok(FsKind::ALL.to_vec())
     }
 
-    fn prove(&self, scratch: &VolumeDir, fs: FsKind) -> Result<()> {
+    fn prove(&self, scratch: &VolumeDir, _: Option<ProjectId>, fs: FsKind) -> Result<()> {
         self.prove(scratch, fs)
     }
 
@@ -48,8 +48,9 @@ impl Backend for LoopImages {
         self.provision(dir, record)
     }
 
-    fn reclaim(&self, dir: &VolumeDir) -> Result<()> {
-        Ok(self.machine.files.remove_tree(dir.path())?)
+    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+        self.machine.files.remove_tree(dir.path())?;
+        Ok(None)
     }
 
     fn forget(&self, id: &VolumeId) {
@@ -83,14 +84,19 @@ impl Backend for LoopImages {
         self.publish(dir, record, staging, target, read_only)
     }
 
-    fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
+    fn unpublish(&self, id: &VolumeId, _: Option<&VolumeDir>, target: &Path) -> Result<()> {
         self.unpublish(id, target)
     }
 
     fn recognises(&self, path: &Path) -> Result<bool> {
-        let has_device = |mount: Option<MountAt>| mount.is_some_and(|mount| mount.device.is_some());
-        let node = Staging(path).source(crate::model::Content::Block);
-        Ok(has_device(self.machine.mounts.at(path)?) || has_device(self.machine.mounts.at(&node)?))
+        for path in [path.to_owned(), Staging(path).source(Content::Block)] {
+            if let Some(device) = self.machine.mounts.at(&path)?.and_then(|mount| mount.device)
+                && self.machine.loops.backing(device)?.is_some_and(|backing| backing.is_volume())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn at(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Option<MountAt>> {
@@ -145,11 +151,15 @@ impl Backend for LoopImages {
         self.mend(dir, record)
     }
 
+    fn mended(&self) -> u64 {
+        0
+    }
+
     fn reserve_again(&self, dir: &VolumeDir, size: Bytes) -> Result<bool, host::Error> {
         self.reserve_again(dir, size)
     }
 
-    fn shrinks_in_place(&self) -> bool {
+    fn has_limits(&self) -> bool {
         false
     }
 

@@ -64,7 +64,7 @@ fn of_record(record: &Record) -> Volume {
         id: record.id.to_string(),
         name: spec.name.clone(),
         pool: spec.pool.to_string(),
-        backend: backend(Backend::Loop).to_owned(),
+        backend: backend(record.backend()).to_owned(),
         content: spec.content.to_string(),
         size_bytes: spec.size.get(),
         sparse: spec.sparse,
@@ -121,6 +121,7 @@ fn fs_state(fs: FsKind, proven: &Result<(), String>) -> FsState {
 fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Loop => "loop",
+        Backend::Quota => "quota",
     }
 }
 

@@ -35,11 +35,13 @@ pub(in crate::csi) fn storage_health(pools: &[(PoolName, Vec<Fault>)]) -> Vec<St
 fn of_volume(fault: &Fault) -> VolumeHealthErrorType {
     match fault {
         // "Permanent data loss is known or strongly suspected."
-        Fault::ImageMissing | Fault::ImageTruncated => VolumeHealthErrorType::DataLoss,
+        Fault::ImageMissing | Fault::ImageTruncated | Fault::DirectoryMissing => VolumeHealthErrorType::DataLoss,
         // It cannot be staged or published.
         Fault::PoolNotServed(_) | Fault::RecordUnreadable(_) => VolumeHealthErrorType::Inaccessible,
         // "Usable but not operating optimally."
         Fault::ReservationBroken
+        | Fault::LimitDrifted(_)
+        | Fault::FilesLeft(_)
         | Fault::FilesystemReadOnly
         | Fault::FilesystemErrors(_)
         | Fault::GrowthPending

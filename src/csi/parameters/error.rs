@@ -23,7 +23,7 @@ pub enum ParameterError {
         pools: Vec<String>,
     },
     /// No such backend.
-    #[error("only the loop backend is supported, '{0}' requested")]
+    #[error("only the backends loop and quota are supported, '{0}' requested")]
     Backend(String),
     /// The pool has another backend, or none has this one.
     #[error("backend '{backend}' is not that of pool '{pool}'")]
@@ -56,6 +56,22 @@ pub enum ParameterError {
         /// The size asked for.
         size: Bytes,
     },
+    /// A parameter that means nothing in a pool of that backend.
+    #[error("'{key}' is not there in pool '{pool}': {why}")]
+    NotThere {
+        /// The parameter.
+        key: &'static str,
+        /// The pool.
+        pool: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// No number of inodes.
+    #[error("'inodeLimit' option should be auto (one for each 4 KiB) or a number from 2 on, but received '{0}'")]
+    Inodes(String),
+    /// No percentage.
+    #[error("'warnPercent' option should be a whole number from 1 to 99, but received '{0}'")]
+    Percent(String),
     /// No boolean.
     #[error("'{key}' option should be one of {} but received '{value}'", super::values::BOOLEANS.join(", "))]
     Boolean {
@@ -114,6 +130,9 @@ impl ParameterError {
             | Self::BackendOfPool { .. }
             | Self::Filesystem(_)
             | Self::Disagree { .. }
+            | Self::NotThere { .. }
+            | Self::Inodes(_)
+            | Self::Percent(_)
             | Self::Boolean { .. }
             | Self::Negative { .. }
             | Self::TooLarge { .. }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub use error::ParameterError;
 
 use crate::config::{Defaults, FsChoice};
-use crate::model::{Backend, Bytes, Claim, Content, FsKind, Owner, PoolName, VolumeSpec};
+use crate::model::{Backend, Bytes, Claim, Content, FsKind, InodeLimit, Owner, PoolName, VolumeSpec};
 
 /// What a request says of a volume, besides its name.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,10 @@ pub struct Parsed {
     pub sparse: bool,
     /// Whether its device shall bypass the page cache of the pool.
     pub direct_io: bool,
+    /// How many inodes it may hold, where a limit holds it.
+    pub inodes: Option<InodeLimit>,
+    /// When a warning is due, where it says.
+    pub warn_percent: Option<u8>,
     /// Owner and mode of its root, where any of them is given.
     pub owner: Option<Owner>,
     /// Who claims it.
@@ -41,8 +45,9 @@ pub struct Parsed {
 }
 
 /// Every key that is known, sorted.
-const SUPPORTED: [&str; 12] =
-    [BACKEND, FS_TYPE, CLAIM_VOLUME, CLAIM_NAME, CLAIM_NAMESPACE, DIRECT_IO, FS, GID, MODE, POOL, SPARSE, UID];
+const SUPPORTED: [&str; 14] = [
+    BACKEND, FS_TYPE, CLAIM_VOLUME, CLAIM_NAME, CLAIM_NAMESPACE, DIRECT_IO, FS, GID, INODES, MODE, POOL, SPARSE, UID, WARN,
+];
 
 const BACKEND: &str = "backend";
 const FS_TYPE: &str = "csi.storage.k8s.io/fstype";
@@ -52,10 +57,20 @@ const CLAIM_NAMESPACE: &str = "csi.storage.k8s.io/pvc/namespace";
 const DIRECT_IO: &str = "directIo";
 const FS: &str = "fs";
 const GID: &str = "gid";
+const INODES: &str = "inodeLimit";
 const MODE: &str = "mode";
 const POOL: &str = "pool";
 const SPARSE: &str = "sparse";
 const UID: &str = "uid";
+const WARN: &str = "warnPercent";
+
+/// What means nothing where volumes are directories of one filesystem, and why.
+const OF_IMAGES: [(&str, &str); 4] = [
+    (SPARSE, "a limit takes no space before it is written"),
+    (FS, "its volumes are directories of the pool's own filesystem"),
+    (FS_TYPE, "its volumes are directories of the pool's own filesystem"),
+    (DIRECT_IO, "its volumes have no device: they are written at the disk's own speed"),
+];
 
 /// Understands a request, or says what is wrong with it. `pools` are those of this node, in their order.
 ///
@@ -66,26 +81,39 @@ pub fn parse(
     defaults: &Defaults,
 ) -> Result<Parsed, ParameterError> {
     request.all_known()?;
-    let boolean = |key, default| request.get(key).map_or(Ok(default), |value| values::boolean(key, value));
-    let (content, owner) = match request.block {
-        true => (Content::Block, None),
-        false => (Content::Filesystem(request.filesystem(defaults)?), request.owner()?),
-    };
-    Ok(Parsed {
-        pool: request.pool(pools)?,
-        content,
-        sparse: boolean(SPARSE, false)?,
-        direct_io: boolean(DIRECT_IO, true)?,
-        owner,
-        claim: request.claim(),
-    })
+    let (pool, backend) = request.pool(pools)?;
+    let warn_percent = request.filled(WARN).map(values::percent).transpose()?;
+    let claim = request.claim();
+    match backend {
+        Backend::Loop => {
+            let boolean = |key, default| request.get(key).map_or(Ok(default), |value| values::boolean(key, value));
+            let (content, owner) = match request.block {
+                true => (Content::Block, None),
+                false => (Content::Filesystem(request.filesystem(defaults)?), request.owner()?),
+            };
+            if request.filled(INODES).is_some() {
+                let why = "the filesystem in its image has as many inodes as mkfs gives it";
+                return Err(ParameterError::NotThere { key: INODES, pool: pool.to_string(), why });
+            }
+            let (sparse, direct_io) = (boolean(SPARSE, false)?, boolean(DIRECT_IO, true)?);
+            Ok(Parsed { pool, content, sparse, direct_io, inodes: None, warn_percent, owner, claim })
+        }
+        Backend::Quota => {
+            request.no_image(&pool)?;
+            // Whichever filesystem the pool has: the engine knows.
+            let content = Content::Filesystem(FsKind::Xfs);
+            let inodes = request.filled(INODES).map(values::inodes).transpose()?;
+            let owner = request.owner()?;
+            Ok(Parsed { pool, content, sparse: false, direct_io: false, inodes, warn_percent, owner, claim })
+        }
+    }
 }
 
 impl Parsed {
     /// The volume of that name and size.
     pub fn into_spec(self, name: String, size: Bytes) -> VolumeSpec {
-        let Self { pool, content, sparse, direct_io, owner, claim } = self;
-        VolumeSpec { name, pool, size, content, sparse, direct_io, owner, claim }
+        let Self { pool, content, sparse, direct_io, inodes, warn_percent, owner, claim } = self;
+        VolumeSpec { name, pool, size, content, sparse, direct_io, inodes, warn_percent, owner, claim }
     }
 }
 
@@ -109,8 +137,25 @@ impl<'a> Request<'a> {
         Err(ParameterError::Unknown { unknown, supported: &SUPPORTED })
     }
 
+    /// Refuses what only volumes in images have.
+    fn no_image(&self, pool: &PoolName) -> Result<(), ParameterError> {
+        let refused = |key, why| Err(ParameterError::NotThere { key, pool: pool.to_string(), why });
+        for (key, why) in OF_IMAGES {
+            if self.filled(key).is_some() {
+                return refused(key, why);
+            }
+        }
+        if self.block {
+            return refused("volumeMode: Block", "a directory is no block device");
+        }
+        match self.fs_types.iter().find(|fs| !fs.trim().is_empty()) {
+            Some(_) => refused("the capability's fs_type", "its volumes are directories of the pool's own filesystem"),
+            None => Ok(()),
+        }
+    }
+
     /// The pool asked for, else the first that has the backend asked for.
-    fn pool(&self, pools: &[(PoolName, Backend)]) -> Result<PoolName, ParameterError> {
+    fn pool(&self, pools: &[(PoolName, Backend)]) -> Result<(PoolName, Backend), ParameterError> {
         let backend = self.get(BACKEND).map(backend).transpose()?;
         let asked = self.get(POOL);
         let mut those = pools.iter().filter(|(name, _)| asked.is_none_or(|asked| name.as_str() == asked));
@@ -118,8 +163,8 @@ impl<'a> Request<'a> {
             let pools = pools.iter().map(|(name, _)| name.to_string()).collect();
             return Err(ParameterError::Pool { pool: asked.unwrap_or_default().to_owned(), pools });
         };
-        let Some(backend) = backend.filter(|backend| backend != of_first) else { return Ok(first.clone()) };
-        those.find(|(_, of_it)| *of_it == backend).map(|(name, _)| name.clone()).ok_or_else(|| {
+        let Some(backend) = backend.filter(|backend| backend != of_first) else { return Ok((first.clone(), *of_first)) };
+        those.find(|(_, of_it)| *of_it == backend).cloned().ok_or_else(|| {
             let backend = self.get(BACKEND).unwrap_or_default().to_owned();
             ParameterError::BackendOfPool { backend, pool: first.to_string() }
         })
@@ -167,6 +212,7 @@ impl<'a> Request<'a> {
 fn backend(text: &str) -> Result<Backend, ParameterError> {
     match text {
         "loop" => Ok(Backend::Loop),
+        "quota" => Ok(Backend::Quota),
         _ => Err(ParameterError::Backend(text.to_owned())),
     }
 }

@@ -50,6 +50,8 @@ fn nothing_said_is_a_reserved_volume_in_the_first_pool() {
         content: XFS,
         sparse: false,
         direct_io: true,
+        inodes: None,
+        warn_percent: None,
         owner: None,
         claim: Claim::default(),
     };
@@ -76,6 +78,8 @@ fn everything_said_is_kept() {
         content: EXT4,
         sparse: true,
         direct_io: false,
+        inodes: None,
+        warn_percent: None,
         owner: Some(Owner { uid: 0, gid: 42, mode: 0o755 }),
         claim: Claim { name: Some("data".into()), namespace: Some("shop".into()), volume: Some("pvc-1".into()) },
     };

@@ -1,6 +1,10 @@
 //! One value each.
 
 use super::ParameterError;
+use crate::model::InodeLimit;
+
+/// The volume's own directory is one.
+const LEAST_INODES: u64 = 2;
 
 const TRUE: [&str; 6] = ["1", "t", "T", "TRUE", "true", "True"];
 
@@ -26,6 +30,20 @@ pub(super) fn id(key: &'static str, value: &str) -> Result<u32, ParameterError> 
             _ => Err(ParameterError::TooLarge { key, value: owned }),
         },
     }
+}
+
+/// How many inodes: a number, or `auto`.
+pub(super) fn inodes(value: &str) -> Result<InodeLimit, ParameterError> {
+    match value.parse() {
+        _ if value.eq_ignore_ascii_case("auto") => Ok(InodeLimit::Auto),
+        Ok(count) if count >= LEAST_INODES => Ok(InodeLimit::Count(count)),
+        _ => Err(ParameterError::Inodes(value.to_owned())),
+    }
+}
+
+pub(super) fn percent(value: &str) -> Result<u8, ParameterError> {
+    let percent = value.trim_end_matches('%').parse().ok().filter(|percent| (1..100).contains(percent));
+    percent.ok_or_else(|| ParameterError::Percent(value.to_owned()))
 }
 
 pub(super) fn mode(value: &str) -> Result<u32, ParameterError> {

@@ -53,6 +53,8 @@ impl Volume {
             content: self.content,
             sparse: self.sparse,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: self.owner,
             claim: Claim::default(),
         };

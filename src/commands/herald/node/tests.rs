@@ -31,6 +31,7 @@ impl Node {
             require_mount_point: false,
             reserve: Reserve::Share(500),
             overcommit: Overcommit::Unlimited,
+            limits: Default::default(),
         };
         let engine = Arc::new(Engine::new(fake.machine(), vec![config]));
         engine.recover();
@@ -41,6 +42,8 @@ impl Node {
             content,
             sparse: false,
             direct_io: true,
+            inodes: None,
+            warn_percent: None,
             owner: None,
             claim: Claim { name: Some("data".into()), namespace: Some("shop".into()), volume: None },
         };

@@ -1,0 +1,75 @@
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use super::ProjectDirs;
+use super::limit::{limit_of, project};
+use crate::backend::{Error, Fault, Result};
+use crate::host::MountEntry;
+use crate::model::{ProjectLimit, Usage};
+use crate::store::{Record, VolumeDir};
+
+impl ProjectDirs {
+    /// How full the volume is, measured at a path where it must be mounted: the limit's numbers, and of the pool what is less.
+    pub(super) fn usage(&self, dir: &VolumeDir, path: &Path) -> Result<Usage> {
+        let must_be_there = || {
+            let found = self.at(dir, path)?;
+            found.map(drop).ok_or_else(|| Error::NotMounted { path: path.to_owned() })
+        };
+        must_be_there()?;
+        let usage = self.machine.mounts.usage(path);
+        // A question takes no lock: meanwhile the mount may have gone, and below it lies the host's disk.
+        must_be_there()?;
+        let (usage, pool) = (usage?, self.machine.files.space(dir.path())?);
+        Ok(Usage { available: usage.available.min(pool.available), ..usage })
+    }
+
+    /// Everything that is wrong with a volume. A limit that is not what the record says is set again, and told once more.
+    pub(super) fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
+        let drift = match self.drift(dir, record) {
+            Ok(drift) => drift,
+            Err(Error::DirectoryMissing { .. }) => return Ok(vec![Fault::DirectoryMissing]),
+            Err(error) => return Err(error),
+        };
+        let mut faults = Vec::new();
+        if let Some(drift) = drift {
+            self.mend(dir, record)?;
+            faults.push(Fault::LimitDrifted(drift));
+        }
+        let shown = self.mounts_of(dir, &record.id, mounts)?;
+        if shown.iter().any(|mount| mount.filesystem_read_only && !mount.read_only) {
+            faults.push(Fault::FilesystemReadOnly);
+        }
+        Ok(faults)
+    }
+
+    /// Gives the directory its project and its limit again, where they are not what the record says; whether they were not.
+    pub(super) fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<bool> {
+        let Some(drift) = self.drift(dir, record)? else { return Ok(false) };
+        tracing::warn!(volume = %record.id, drift, "what holds the volume to its size is mended");
+        self.limit(dir, record, record.spec.size)?;
+        self.machine.quotas.set_project(&dir.data(), project(dir, record)?)?;
+        self.mended.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// In what the directory is not what the record says.
+    fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Option<String>> {
+        let (quotas, data, wanted) = (&self.machine.quotas, dir.data(), project(dir, record)?);
+        if self.machine.files.stat(&data)?.is_none() {
+            return Err(Error::DirectoryMissing { dir: data });
+        }
+        let project = quotas.project_of(&data)?;
+        if project != Some(wanted) {
+            let found = project.map_or("none".to_owned(), |found| found.to_string());
+            return Ok(Some(format!("its project is {found}, and should be {wanted}")));
+        }
+        let (limit, wanted) = (quotas.usage(dir.path(), wanted)?.unwrap_or_default().limit, limit_of(record, record.spec.size));
+        Ok((limit != wanted).then(|| format!("its limit is {}, and should be {}", words(limit), words(wanted))))
+    }
+}
+
+/// A limit for people.
+pub(in crate::backend) fn words(ProjectLimit { bytes, inodes }: ProjectLimit) -> String {
+    let bytes = bytes.map_or("none".to_owned(), |bytes| bytes.to_string());
+    inodes.map_or(bytes.clone(), |inodes| format!("{bytes} and {inodes} inodes"))
+}

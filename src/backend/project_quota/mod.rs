@@ -1,0 +1,177 @@
+//! Every volume is a directory with a project id and a hard limit: no image, no device, no filesystem of its own.
+
+mod health;
+mod limit;
+mod place;
+mod prove;
+mod shown;
+
+pub(super) use health::words;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Backend, Error, Fault, Growth, Presence, Result, Staging};
+use crate::host::{self, Machine, MountAt, MountEntry};
+use crate::model::{Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::store::{PoolDir, Record, VolumeDir};
+
+/// The backend `quota`.
+pub(super) struct ProjectDirs {
+    machine: Machine,
+    /// How often a directory was not what its record says, and was mended.
+    mended: AtomicU64,
+}
+
+impl ProjectDirs {
+    /// The backend on a machine.
+    pub(super) fn new(machine: Machine) -> Self {
+        Self { machine, mended: AtomicU64::new(0) }
+    }
+}
+
+/// What is not said here is in the rooms beside.
+impl Backend for ProjectDirs {
+    fn filesystems(&self, pool: &PoolDir) -> Result<Vec<FsKind>> {
+        self.filesystem(pool).map(|fs| vec![fs])
+    }
+
+    fn prove(&self, scratch: &VolumeDir, project: Option<ProjectId>, _: FsKind) -> Result<()> {
+        let project = project.ok_or(Error::NoProject { dir: scratch.path().to_owned() })?;
+        self.prove(scratch, project)
+    }
+
+    fn largest(&self, _: &PoolDir) -> Result<Bytes> {
+        Ok(Bytes::new(i64::MAX.unsigned_abs()).round_down())
+    }
+
+    fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.provision(dir, record)
+    }
+
+    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+        self.reclaim(dir)
+    }
+
+    fn forget(&self, _: &VolumeId) {}
+
+    fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
+        if let Some((option, _)) = options.filesystem.first() {
+            return Err(Error::SharedFilesystem { option: option.clone() });
+        }
+        self.show(dir, record, staging.0, options.attributes.read_only)
+    }
+
+    fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
+        self.leave(id, dir, staging.0)
+    }
+
+    fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
+        self.show(dir, record, target, read_only)
+    }
+
+    fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+        self.leave(id, dir, target)
+    }
+
+    fn publish(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        staging: Staging,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        self.publish(dir, record, staging, target, read_only)
+    }
+
+    fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
+        self.leave(id, dir, target)?;
+        super::place::remove_place(&self.machine, target)
+    }
+
+    fn recognises(&self, path: &Path) -> Result<bool> {
+        Ok(self.shown_at(path)?.is_some())
+    }
+
+    fn at(&self, dir: &VolumeDir, _: &Record, path: &Path) -> Result<Option<MountAt>> {
+        self.at(dir, path)
+    }
+
+    fn mounted(&self, dir: &VolumeDir, _: &VolumeId, path: &Path) -> Result<(PathBuf, MountAt)> {
+        let found = self.at(dir, path)?;
+        found.map(|mount| (path.to_owned(), mount)).ok_or_else(|| Error::NotMounted { path: path.to_owned() })
+    }
+
+    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
+        self.mounted_elsewhere(dir, record, known)
+    }
+
+    fn presence(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Presence> {
+        let mounts = self.mounts_of(dir, &record.id, mounts)?;
+        Ok(Presence { device: None, mounts, allocated: self.taken(dir, record.project)? })
+    }
+
+    fn is_in_use(&self, dir: &VolumeDir) -> Result<bool> {
+        self.is_shown(dir)
+    }
+
+    /// Who only looks at a directory does not hold it.
+    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool> {
+        self.is_shown(dir)
+    }
+
+    fn usage(&self, dir: &VolumeDir, _: &VolumeId, path: &Path) -> Result<Usage> {
+        self.usage(dir, path)
+    }
+
+    fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error> {
+        let Some(project) = project else { return Ok(Bytes::ZERO) };
+        let found = self.machine.quotas.usage(dir.path(), project)?;
+        Ok(found.map(|usage| usage.bytes).unwrap_or_default())
+    }
+
+    fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
+        self.faults(dir, record, mounts)
+    }
+
+    fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        self.limit(dir, record, size)
+    }
+
+    fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.limit(dir, record, record.spec.size)
+    }
+
+    fn follow(&self, _: &VolumeDir, _: &Record, _: Option<&Path>) -> Result<Growth> {
+        Ok(Growth::Done)
+    }
+
+    fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.mend(dir, record).map(drop)
+    }
+
+    fn mended(&self) -> u64 {
+        self.mended.load(Ordering::Relaxed)
+    }
+
+    fn reserve_again(&self, _: &VolumeDir, _: Bytes) -> Result<bool, host::Error> {
+        Ok(true)
+    }
+
+    fn has_limits(&self) -> bool {
+        true
+    }
+
+    fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
+        self.smallest(dir, record)
+    }
+
+    fn shrink(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        self.lower(dir, record, size)
+    }
+
+    fn take_back_shrink(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        self.limit(dir, record, record.spec.size)
+    }
+}

@@ -1,0 +1,75 @@
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::ProjectDirs;
+use super::limit::limit_of;
+use crate::backend::{Error, Growth, Result, Staging, same_access};
+use crate::host::MountAt;
+use crate::model::VolumeId;
+use crate::store::{Record, VolumeDir};
+
+impl ProjectDirs {
+    /// Makes the volume's directory, and nothing above it, appear at a path.
+    pub(super) fn show(&self, dir: &VolumeDir, record: &Record, path: &Path, read_only: bool) -> Result<Growth> {
+        if let Some(mount) = self.at(dir, path)? {
+            same_access(path, mount.read_only, read_only)?;
+            return Ok(Growth::Done);
+        }
+        // Nobody gets in whom nothing holds to the size.
+        if self.mend(dir, record)? {
+            tracing::warn!(volume = %record.id, limit = ?limit_of(record, record.spec.size), "a limit that was lost is set again");
+        }
+        self.machine.files.create_mount_point(path)?;
+        self.machine.mounts.bind(&dir.data(), path, read_only)?;
+        Ok(Growth::Done)
+    }
+
+    /// Makes the staged volume appear at a target path.
+    pub(super) fn publish(
+        &self,
+        dir: &VolumeDir,
+        _: &Record,
+        staging: Staging,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        let Some(staged) = self.at(dir, staging.0)? else {
+            return Err(Error::NotMounted { path: staging.0.to_owned() });
+        };
+        if let Some(mount) = self.at(dir, target)? {
+            return same_access(target, mount.read_only, read_only || staged.read_only);
+        }
+        self.machine.files.create_mount_point(target)?;
+        Ok(self.machine.mounts.bind(staging.0, target, read_only)?)
+    }
+
+    /// The volume's mount at exactly this path, if it is there.
+    pub(super) fn at(&self, dir: &VolumeDir, path: &Path) -> Result<Option<MountAt>> {
+        let Some(mount) = self.machine.mounts.at(path)? else { return Ok(None) };
+        let data = self.machine.files.stat(&dir.data())?;
+        match data.is_some_and(|data| data.id == mount.root) {
+            true => Ok(Some(mount)),
+            false => Err(Error::ForeignMount { path: path.to_owned() }),
+        }
+    }
+
+    /// Takes every mount of the volume at this path away. Without its directory the mount table tells whose it is.
+    pub(super) fn leave(&self, id: &VolumeId, dir: Option<&VolumeDir>, path: &Path) -> Result<()> {
+        while let Some(mount) = self.machine.mounts.at(path)? {
+            let by_directory = dir.map(|dir| self.machine.files.stat(&dir.data())).transpose()?.flatten();
+            let is_ours = by_directory.is_some_and(|data| data.id == mount.root)
+                || self.shown_at(path)?.is_some_and(|shown| shown == *id);
+            if !is_ours {
+                return Err(Error::ForeignMount { path: path.to_owned() });
+            }
+            match self.machine.mounts.unmount(path) {
+                Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                    return Err(Error::Busy { what: path.display().to_string() });
+                }
+                left => left?,
+            }
+        }
+        Ok(())
+    }
+}

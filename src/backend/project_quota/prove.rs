@@ -1,0 +1,49 @@
+use super::ProjectDirs;
+use crate::backend::{Error, Result};
+use crate::model::{Bytes, FsKind, ProjectId, ProjectLimit};
+use crate::store::{PoolDir, VolumeDir};
+
+/// What a scratch directory may take, and what is tried.
+const LIMIT: Bytes = Bytes::mib(1);
+const TRIED: Bytes = Bytes::mib(4);
+
+impl ProjectDirs {
+    /// The filesystem of the pool, where it can hold projects to limits.
+    pub(super) fn filesystem(&self, pool: &PoolDir) -> Result<FsKind> {
+        let state = self.machine.quotas.state(pool.path());
+        let dir = || pool.path().to_owned();
+        let state = state.map_err(|error| Error::NoQuotas { dir: dir(), reason: format!("this kernel has none ({error})") })?;
+        let refused = |reason: &str| Err(Error::NoQuotas { dir: dir(), reason: reason.to_owned() });
+        match (FsKind::parse(state.fs), state.accounting, state.enforcement) {
+            (Some(fs), true, true) => Ok(fs),
+            (None, ..) => refused(&format!("its filesystem is {}, and only xfs and ext4 have them", state.fs)),
+            (Some(_), true, false) => refused("they are counted and not enforced: mount it with prjquota, not pqnoenforce"),
+            (Some(FsKind::Xfs), false, _) => refused("it is mounted without: mount it with prjquota (a remount is not enough)"),
+            (Some(FsKind::Ext4), false, _) => {
+                refused("it is mounted without: tune2fs -O project,quota on it unmounted, then mount it with prjquota")
+            }
+        }
+    }
+
+    /// Proves that a limit holds whoever writes in a container: believed is nothing.
+    pub(super) fn prove(&self, scratch: &VolumeDir, project: ProjectId) -> Result<()> {
+        let proven = self.try_limit(scratch, project);
+        // What was tried is unlinked; a limit of nobody would look like somebody's.
+        let cleared = self.machine.quotas.set_limit(scratch.path(), project, ProjectLimit::default());
+        proven.and(Ok(cleared?))
+    }
+
+    fn try_limit(&self, scratch: &VolumeDir, project: ProjectId) -> Result<()> {
+        let (files, quotas, data) = (&self.machine.files, &self.machine.quotas, scratch.data());
+        files.create_dir(&data)?;
+        quotas.set_project(&data, project)?;
+        let limit = ProjectLimit { bytes: Some(LIMIT), inodes: None };
+        self.set_limit(scratch, project, limit)?;
+        let written = quotas.try_filling(&data, TRIED)?;
+        if written > LIMIT {
+            let reason = format!("of a limit of {LIMIT}, {written} could be written");
+            return Err(Error::NoQuotas { dir: data, reason });
+        }
+        Ok(())
+    }
+}

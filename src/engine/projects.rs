@@ -1,0 +1,116 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::pool::Pool;
+use super::{Error, Result};
+use crate::host::Machine;
+use crate::model::{ProjectId, ProjectUsage, VolumeId};
+use crate::projects::{Block, EtcFiles, Holder, Project, Projects};
+use crate::store::{Record, VolumeDir};
+
+/// What pools of limits share.
+#[derive(Default)]
+pub(super) struct Tables(Mutex<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Who has which project, of each filesystem on which such a pool lies, by its number (`st_dev`).
+    projects: HashMap<u64, Arc<Projects>>,
+    /// `/etc/projects` and `/etc/projid`, by the directory in which they lie.
+    etc: HashMap<PathBuf, Arc<EtcFiles>>,
+}
+
+/// What a served pool of limits has besides.
+#[derive(Clone)]
+pub(super) struct Limits {
+    pub(super) projects: Arc<Projects>,
+    etc: Arc<EtcFiles>,
+    /// Its lines there.
+    block: Block,
+    /// Whether it has any.
+    writes_names: bool,
+}
+
+impl Tables {
+    /// What a pool of limits has that is just being opened.
+    pub(super) fn limits(&self, machine: &Machine, pool: &Pool, marker: &str) -> Result<Limits, String> {
+        let (settings, path) = (&pool.config.limits, pool.dir.path());
+        let there = machine.files.stat(path).map_err(|error| error.to_string())?;
+        let device = there.ok_or_else(|| format!("{} does not exist", path.display()))?.id.device;
+        let mut shared = self.0.lock().expect("no holder panics");
+        let projects = shared.projects.entry(device).or_insert_with(|| Arc::new(Projects::new(settings.projects))).clone();
+        if projects.range() != settings.projects {
+            let (range, other) = (settings.projects, projects.range());
+            return Err(format!("its projectIds are {range}, and another pool's on the same filesystem are {other}"));
+        }
+        let etc = shared.etc.entry(settings.etc.clone());
+        let etc = etc.or_insert_with(|| Arc::new(EtcFiles::new(machine.files.clone(), &settings.etc))).clone();
+        let block = Block::new(pool.name(), marker).map_err(|error| error.to_string())?;
+        Ok(Limits { projects, etc, block, writes_names: settings.writes_names })
+    }
+}
+
+impl Limits {
+    /// A free project for something that is to lie at that path.
+    pub(super) fn claim(&self, machine: &Machine, name: &str, path: &Path) -> Result<ProjectId> {
+        let lines = self.etc.others(&self.block)?;
+        let pool = path.parent().unwrap_or(path);
+        let is_foreign = |id| {
+            let counted = machine.quotas.usage(pool, id)?.is_some_and(|usage| usage != ProjectUsage::default());
+            Ok::<_, Error>(counted || lines.has(id))
+        };
+        Ok(self.projects.fetch_or_create(name, path, is_foreign)?.id)
+    }
+
+    /// Writes the names of the pool's projects where administrators look for them. A volume does not depend on it.
+    pub(super) fn write_names(&self, pool: &Pool) {
+        if self.writes_names
+            && let Err(error) = self.etc.write(&self.block, &self.projects.list_in(pool.dir.path()))
+        {
+            tracing::warn!(pool = %pool.name(), %error, "the names of projects are not written");
+        }
+    }
+}
+
+impl Pool {
+    /// Tells the table of a pool's filesystem who has which project there: by records, by what lies in the trash, and by the
+    /// tags of directories of which no record can be read. Without that no volume is made in the pool.
+    pub(super) fn read_projects(&self, machine: &Machine, limits: &Limits) -> Result<()> {
+        let mut found = Vec::new();
+        for name in machine.files.list(&self.dir.volumes())? {
+            let Ok(id) = VolumeId::parse(&name) else { continue };
+            let dir = self.dir.volume(&id);
+            match Record::load(&*machine.files, &dir) {
+                Ok(Some(Record { project: Some(project), .. })) => {
+                    found.push(Holder::Volume(Project { id: project, name, path: dir.data() }));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(volume = %id, %error, "known by its tag"),
+            }
+            found.extend(tag_of(machine, &dir)?.map(|id| {
+                Holder::Left { id, path: dir.data(), why: "a directory whose record does not tell".to_owned() }
+            }));
+        }
+        for name in machine.files.list(&self.dir.trash())? {
+            let dir = VolumeDir::found_in_trash(&self.dir, &name);
+            let by_record = Record::project_in(&*machine.files, &dir);
+            let by_tag = tag_of(machine, &dir)?;
+            let ids = by_record.into_iter().chain(by_tag);
+            found.extend(ids.map(|id| Holder::Trash { id, path: dir.path().to_owned() }));
+        }
+        for conflict in limits.projects.sync(self.dir.path(), found) {
+            tracing::error!(pool = %self.name(), %conflict, "two share a limit: move the data of one to a new volume");
+        }
+        limits.write_names(self);
+        Ok(())
+    }
+}
+
+fn tag_of(machine: &Machine, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+    let data = dir.data();
+    match machine.files.stat(&data)? {
+        Some(_) => Ok(machine.quotas.project_of(&data)?),
+        None => Ok(None),
+    }
+}
