@@ -32,13 +32,19 @@
 //! of its own directory (from 1 where that has none), and will walk into any range above. On a filesystem shared with it,
 //! choose a range far away.
 
+mod block;
 mod error;
+mod etc_files;
 mod holder;
+mod lines;
 mod range;
 mod table;
 mod taken;
 
+pub use block::Block;
 pub use error::{Error, Result};
+pub use etc_files::EtcFiles;
 pub use holder::{Conflict, Holder, Project};
+pub use lines::{Line, Lines, What};
 pub use range::{InvalidRange, ProjectRange};
 pub use table::Projects;
