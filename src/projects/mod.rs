@@ -36,6 +36,7 @@ mod block;
 mod error;
 mod etc_files;
 mod holder;
+pub mod hostlet;
 mod lines;
 mod range;
 mod table;
