@@ -18,6 +18,7 @@
 //! | [`backend`] | how a volume is made: an image file on a loop device |
 //! | [`store`] | records on disk |
 //! | [`config`] | the configuration, checked |
+//! | [`projects`] | project ids: who has which on a filesystem, `/etc/projects`, and what hostlet has left |
 //! | [`host`] | every effect on the machine, behind five traits; the real one, and one in memory |
 //! | [`fs_tools`] | the only place that runs programs |
 //! | [`rpc`] | generated stubs, unix sockets |
@@ -97,6 +98,7 @@ pub mod k8s;
 pub mod model;
 pub mod monitor;
 pub mod observe;
+pub mod projects;
 pub mod rpc;
 pub mod store;
 pub mod sys;

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 /// From the ground up. `src/lib.rs` says what each is.
-const FLOORS: [&str; 18] = [
-    "model", "sys", "yaml", "inject", "rpc", "fs_tools", "host", "config", "store", "backend", "engine", "observe",
-    "k8s", "monitor", "api", "csi", "commands", "cli",
+const FLOORS: [&str; 19] = [
+    "model", "sys", "yaml", "inject", "rpc", "fs_tools", "host", "projects", "config", "store", "backend", "engine",
+    "observe", "k8s", "monitor", "api", "csi", "commands", "cli",
 ];
 
 /// A text, and the only floors that may have it.
