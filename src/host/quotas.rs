@@ -12,6 +12,9 @@ pub trait ProjectQuotas: Send + Sync {
     fn state(&self, dir: &Path) -> Result<QuotaState>;
 
     /// What a project takes and may take; `None` where the kernel knows nothing of it (`Q_XGETQUOTA`, `ENOENT`).
+    ///
+    /// # Errors
+    /// `ENOSYS` (XFS) or `ESRCH` (ext4) where projects are not counted; so with a limit and with the list.
     fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>>;
 
     /// Bounds a project (`Q_XSETQLIM`), hard limits only. On disk only after the filesystem's next commit: a start sets it again.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Bytes;
 
-/// A project id of a filesystem (`xfs(5)`, "Project Quotas"). Never 0: that is every inode that was given none.
+/// A project id of a filesystem (`xfs(5)`, "Project Quotas"). Never 0: that is every inode that was given none; nor the
+/// highest number, which is none to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct ProjectId(u32);
@@ -30,9 +31,9 @@ pub struct ProjectUsage {
 }
 
 impl ProjectId {
-    /// The project of that number; `None` for 0.
+    /// The project of that number; `None` for 0 and 2^32 - 1.
     pub const fn new(id: u32) -> Option<Self> {
-        if id == 0 { None } else { Some(Self(id)) }
+        if id == 0 || id == u32::MAX { None } else { Some(Self(id)) }
     }
 
     /// The number.
@@ -51,7 +52,7 @@ impl TryFrom<u32> for ProjectId {
     type Error = &'static str;
 
     fn try_from(id: u32) -> Result<Self, Self::Error> {
-        Self::new(id).ok_or("0 is no project id: it is every file that was given none")
+        Self::new(id).ok_or("a project id is 1 to 4294967294: 0 is every file that was given none")
     }
 }
 

@@ -3,8 +3,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use tempfile::TempDir;
-use ullage::host::{Attach, FileId, LoopDevice, Machine, Result, linux};
+use ullage::host::{Attach, Error, FileId, LoopDevice, Machine, Result, linux};
 use ullage::model::{Bytes, FsKind, MountOptions, VolumeId};
 
 use crate::common::host_expectations::Bed;
@@ -24,6 +25,11 @@ impl Scratch {
 
     /// A larger one: its own image is sparse.
     pub(crate) fn with_room(fs: FsKind, room: Bytes) -> Self {
+        Self::made(room, fs, &[], |machine, image| machine.tools.format(image, fs).unwrap())
+    }
+
+    /// One of that room, whose filesystem `format` makes, and which is mounted with those options.
+    pub(crate) fn made(room: Bytes, fs: FsKind, options: &[&str], format: impl Fn(&Machine, &Path)) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests attach loop devices and mount: run them as root, with CAP_SYS_ADMIN (sudo -E cargo test --test privileged)"
@@ -31,21 +37,39 @@ impl Scratch {
         let machine = linux::machine();
         let root = tempfile::Builder::new().prefix("ullage-test-").tempdir().unwrap();
         let scratch = Self { machine, root };
-        scratch.mount_pool(fs, room);
+        scratch.make_pool(room, format);
+        scratch.mount_pool(fs, options);
+        fs::create_dir(scratch.dir()).unwrap();
         scratch
     }
 
-    fn mount_pool(&self, fs: FsKind, room: Bytes) {
-        let image = self.root.path().join("pool.img");
+    fn make_pool(&self, room: Bytes, format: impl Fn(&Machine, &Path)) {
         fs::create_dir(self.pool()).unwrap();
         fs::create_dir(self.root.path().join("mounts")).unwrap();
-        self.machine.files.create_image(&image, room).unwrap();
-        self.machine.tools.format(&image, fs).unwrap();
+        self.machine.files.create_image(&self.pool_image(), room).unwrap();
+        format(&self.machine, &self.pool_image());
+    }
+
+    fn mount_pool(&self, fs: FsKind, options: &[&str]) {
         let attach = Attach { volume: VolumeId::from_name("scratch-pool"), direct_io: true };
-        let device = self.machine.loops.attach(&image, &attach).unwrap();
-        let pool = self.machine.mounts.open(&device, fs, &MountOptions::default()).unwrap();
+        let device = self.machine.loops.attach(&self.pool_image(), &attach).unwrap();
+        let pool = self.machine.mounts.open(&device, fs, &MountOptions::from_flags(options)).unwrap();
         pool.attach(&self.pool()).unwrap();
-        fs::create_dir(self.dir()).unwrap();
+    }
+
+    /// Takes the pool's mount away, and makes another.
+    pub(crate) fn remount_pool(&self, fs: FsKind, options: &[&str]) {
+        patiently(&self.pool(), || self.machine.mounts.unmount(&self.pool()));
+        let image = self.pool_image();
+        patiently(&image, || match self.machine.loops.is_attached(&image) {
+            Ok(true) => Err(Error::call("LOOP_CLR_FD", &image, Errno::EBUSY)),
+            other => other,
+        });
+        self.mount_pool(fs, options);
+    }
+
+    fn pool_image(&self) -> PathBuf {
+        self.root.path().join("pool.img")
     }
 
     /// The mounts below it and the devices on its images that should not be there any more.
@@ -55,7 +79,7 @@ impl Scratch {
         mounts.chain(loops).collect()
     }
 
-    fn pool(&self) -> PathBuf {
+    pub(crate) fn pool(&self) -> PathBuf {
         self.root.path().join("pool")
     }
 

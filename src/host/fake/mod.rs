@@ -10,6 +10,7 @@ mod loops;
 mod mounts;
 mod projects;
 mod quotas;
+mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -113,12 +113,14 @@ impl World {
     pub(super) fn inherit(&self, parent: Place, inode: Inode) -> Result<Inode, Errno> {
         let above = self.now.inode(parent.ino);
         let Some(project) = above.project.filter(|_| above.inherited) else { return Ok(inode) };
-        if let Some((usage, errno)) = self.bounded(parent)
-            && usage.limit.inodes.is_some_and(|limit| usage.inodes >= limit)
-        {
+        let given = Inode { project: Some(project), inherited: inode.is_directory(), ..inode };
+        let Some((usage, errno)) = self.bounded(parent) else { return Ok(given) };
+        // XFS wants some blocks to be left for a name, too.
+        let is_full = errno == Errno::ENOSPC && usage.limit.bytes.is_some_and(|limit| usage.bytes >= limit);
+        if is_full || usage.limit.inodes.is_some_and(|limit| usage.inodes >= limit) {
             return Err(errno);
         }
-        Ok(Inode { project: Some(project), inherited: inode.is_directory(), ..inode })
+        Ok(given)
     }
 
     /// Nothing is renamed into a project from outside.

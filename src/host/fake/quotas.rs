@@ -56,8 +56,8 @@ impl World {
         let place = self.place(dir).map_err(|errno| Error::call("open", dir, errno))?;
         match self.quotas_of(place.ground) {
             Some(quotas) if quotas.accounting => Ok(place.ground),
-            Some(_) => Err(Error::call(call, dir, Errno::ESRCH)),
-            None => Err(Error::call(call, dir, Errno::ENOSYS)),
+            Some(quotas) if quotas.fs == "ext4" => Err(Error::call(call, dir, Errno::ESRCH)),
+            _ => Err(Error::call(call, dir, Errno::ENOSYS)),
         }
     }
 }
@@ -129,3 +129,6 @@ impl ProjectQuotas for Fake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

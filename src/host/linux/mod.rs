@@ -3,6 +3,7 @@
 mod block;
 mod failure;
 mod files;
+mod fill;
 mod loops;
 mod mount_table;
 mod mounts;

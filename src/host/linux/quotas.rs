@@ -1,5 +1,4 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,9 +8,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, major, minor};
 use nix::sys::statfs::{self, FsType};
 
-use super::failure::{Named, errno};
-use super::files::unnamed;
-use super::mount_table;
+use super::failure::Named;
+use super::{fill, mount_table};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use crate::sys::quotactl::{self, Of, Quota};
@@ -28,10 +26,6 @@ pub(super) enum LinuxQuotas {
 
 /// The unit in which the kernel counts what a project takes.
 const BLOCK: u64 = 512;
-
-/// What is written at once to fill a directory; where it is refused, half of it, down to a page.
-const PIECE: usize = 256 << 10;
-const PAGE: usize = 4096;
 
 impl ProjectQuotas for LinuxQuotas {
     fn state(&self, dir: &Path) -> Result<QuotaState> {
@@ -69,7 +63,7 @@ impl ProjectQuotas for LinuxQuotas {
                 found => found?,
             };
             projects.extend(known(found));
-            from = found.id.max(id).checked_add(1);
+            from = found.id.max(id).checked_add(1).filter(|id| ProjectId::new(*id).is_some());
         }
         Ok(projects)
     }
@@ -92,7 +86,7 @@ impl ProjectQuotas for LinuxQuotas {
         // A thread of its own: it gives up for good what ext4 would let it past the limit with.
         let unprivileged = || {
             capability::drop_from_thread(capability::SYS_RESOURCE).of("capset", dir)?;
-            fill(dir, at_most)
+            fill::to_the_limit(dir, at_most)
         };
         std::thread::scope(|scope| scope.spawn(unprivileged).join().expect("filling does not panic"))
     }
@@ -176,44 +170,6 @@ fn open_as_it_is(path: &Path) -> Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let again = format!("/proc/self/fd/{}", place.as_raw_fd());
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(again).of("open", path)
-}
-
-/// Writes into a file without a name, and forgets it.
-fn fill(dir: &Path, at_most: Bytes) -> Result<Bytes> {
-    let mut file = match unnamed(dir) {
-        Err(error) if error.is_no_space() => return Ok(Bytes::ZERO),
-        file => file?,
-    };
-    let written = write_up_to(&mut file, at_most.get()).of("write", dir)?;
-    match file.sync_all() {
-        Ok(()) => Ok(Bytes::new(written)),
-        // What was promised to the writer was not kept: what counts is what is there.
-        Err(error) if is_no_space(&error) => {
-            let found = file.metadata().of("fstat", dir)?;
-            Ok(Bytes::new(written.min(found.blocks().saturating_mul(512))))
-        }
-        Err(error) => Err(error).of("fsync", dir),
-    }
-}
-
-fn write_up_to(file: &mut File, at_most: u64) -> io::Result<u64> {
-    let content = vec![0xA5; PIECE];
-    let (mut written, mut piece) = (0, PIECE);
-    while written < at_most {
-        let wanted = piece.min(usize::try_from(at_most - written).unwrap_or(PIECE));
-        match file.write(&content[..wanted]) {
-            Ok(length) => written += length as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_no_space(&error) && piece > PAGE => piece /= 2,
-            Err(error) if is_no_space(&error) => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(written)
-}
-
-fn is_no_space(error: &io::Error) -> bool {
-    matches!(errno(error), Errno::ENOSPC | Errno::EDQUOT)
 }
 
 #[cfg(test)]

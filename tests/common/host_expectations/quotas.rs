@@ -130,6 +130,7 @@ fn write_to_the_limit(bed: &dyn Bed) {
     written(bed, &exact, LIMIT).unwrap();
     assert_eq!(taken(bed, 100), LIMIT);
     out_of_room(bed.machine().files.write_whole(&more, b"x"));
+    out_of_room(bed.machine().files.create_file(&data.join("not even an empty one")));
     assert_eq!(taken(bed, 100), LIMIT);
     written(bed, &bed.dir().join("outside"), Bytes::mib(1)).unwrap();
     let beside = given(bed, "beside", 101);
