@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use crate::host::{self, LoopDevice};
 use super::project_quota::words;
+use crate::host::{self, LoopDevice};
 use crate::model::{Bytes, ProjectId, ProjectLimit};
 
 /// Why a volume could not be made so.
@@ -145,7 +145,9 @@ pub enum Error {
         used: Bytes,
     },
     /// A mount option for a filesystem that many volumes share.
-    #[error("mount option '{option}' is the whole pool's, which this volume shares with others: mount the pool with it")]
+    #[error(
+        "mount option '{option}' is the whole pool's, which this volume shares with others: mount the pool with it"
+    )]
     SharedFilesystem {
         /// Which.
         option: String,

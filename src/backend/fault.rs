@@ -66,7 +66,10 @@ impl fmt::Display for Fault {
             Self::DirectoryMissing => f.write_str("the volume's directory is missing"),
             Self::LimitDrifted(drift) => write!(f, "{drift}: it was mended"),
             Self::FilesLeft(count) => {
-                write!(f, "{count} files are not in the volume's project any more, and count for no limit: somebody took them out")
+                write!(
+                    f,
+                    "{count} files are not in the volume's project any more, and count for no limit: somebody took them out"
+                )
             }
             Self::FilesystemReadOnly => f.write_str("the filesystem takes no writes: see the kernel's log"),
             Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),

@@ -129,7 +129,12 @@ impl Pool {
             Some(PoolImage { file: file?, size: size? })
         });
         let writes_names = self.projects_file.unwrap_or(false);
-        Some(LimitSettings { projects: projects?, etc: etc?, writes_names, image: image.map_or(Some(None), |image| image.map(Some))? })
+        Some(LimitSettings {
+            projects: projects?,
+            etc: etc?,
+            writes_names,
+            image: image.map_or(Some(None), |image| image.map(Some))?,
+        })
     }
 }
 

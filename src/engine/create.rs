@@ -118,7 +118,7 @@ impl Engine {
         let mut record = Record::creating(id.clone(), spec.clone(), SystemTime::now().into());
         let limits = pool.limits();
         if let Some(limits) = &limits {
-            record.project = Some(limits.claim(&self.machine, id.as_str(), &dir.data())?);
+            record.project = Some(limits.claim(&self.machine, &pool.dir, id.as_str(), &dir.data())?);
         }
         files.create_dir(dir.path())?;
         record.save(files, dir)?;

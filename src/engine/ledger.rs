@@ -178,9 +178,11 @@ impl Promises {
         let promised = sizes(false);
         let free = space.available.saturating_sub(reserve).saturating_sub(pending);
         let available = match ground.has_limits() {
-            true => config.overcommit.more_of(space.total, reserve, promised).min(
-                config.overcommit.more_of(space.available, reserve, pending)
-            ),
+            true => config.overcommit.more_of(space.total, reserve, promised).min(config.overcommit.more_of(
+                space.available,
+                reserve,
+                pending,
+            )),
             false => free,
         };
         Ok(Room {
@@ -205,7 +207,9 @@ impl Promises {
             Ok::<_, host::Error>(())
         };
         match ground.has_limits() {
-            true => self.volumes.values().try_for_each(|Promise { dir, project, size, .. }| add(dir, *project, *size))?,
+            true => {
+                self.volumes.values().try_for_each(|Promise { dir, project, size, .. }| add(dir, *project, *size))?
+            }
             false => self.pending.values().try_for_each(|(dir, size)| add(dir, None, *size))?,
         }
         Ok(pending)

@@ -94,7 +94,7 @@ impl Pool {
         fs: FsKind,
     ) -> Result<()> {
         machine.files.create_dir(scratch.path())?;
-        let project = limits.map(|limits| limits.claim(machine, name, &scratch.data())).transpose()?;
+        let project = limits.map(|limits| limits.claim(machine, &self.dir, name, &scratch.data())).transpose()?;
         Ok(self.backend.prove(scratch, project, fs)?)
     }
 

@@ -7,7 +7,7 @@ use super::{Error, Result};
 use crate::host::Machine;
 use crate::model::{ProjectId, ProjectUsage, VolumeId};
 use crate::projects::{Block, EtcFiles, Holder, Project, Projects};
-use crate::store::{Record, VolumeDir};
+use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What pools of limits share.
 #[derive(Default)]
@@ -39,7 +39,8 @@ impl Tables {
         let there = machine.files.stat(path).map_err(|error| error.to_string())?;
         let device = there.ok_or_else(|| format!("{} does not exist", path.display()))?.id.device;
         let mut shared = self.0.lock().expect("no holder panics");
-        let projects = shared.projects.entry(device).or_insert_with(|| Arc::new(Projects::new(settings.projects))).clone();
+        let projects =
+            shared.projects.entry(device).or_insert_with(|| Arc::new(Projects::new(settings.projects))).clone();
         if projects.range() != settings.projects {
             let (range, other) = (settings.projects, projects.range());
             return Err(format!("its projectIds are {range}, and another pool's on the same filesystem are {other}"));
@@ -53,11 +54,10 @@ impl Tables {
 
 impl Limits {
     /// A free project for something that is to lie at that path.
-    pub(super) fn claim(&self, machine: &Machine, name: &str, path: &Path) -> Result<ProjectId> {
+    pub(super) fn claim(&self, machine: &Machine, pool: &PoolDir, name: &str, path: &Path) -> Result<ProjectId> {
         let lines = self.etc.others(&self.block)?;
-        let pool = path.parent().unwrap_or(path);
         let is_foreign = |id| {
-            let counted = machine.quotas.usage(pool, id)?.is_some_and(|usage| usage != ProjectUsage::default());
+            let counted = machine.quotas.usage(pool.path(), id)?.is_some_and(|usage| usage != ProjectUsage::default());
             Ok::<_, Error>(counted || lines.has(id))
         };
         Ok(self.projects.fetch_or_create(name, path, is_foreign)?.id)
@@ -88,13 +88,15 @@ impl Pool {
                 Ok(_) => {}
                 Err(error) => tracing::debug!(volume = %id, %error, "known by its tag"),
             }
-            found.extend(tag_of(machine, &dir)?.map(|id| {
-                Holder::Left { id, path: dir.data(), why: "a directory whose record does not tell".to_owned() }
+            found.extend(tag_of(machine, &dir)?.map(|id| Holder::Left {
+                id,
+                path: dir.data(),
+                why: "a directory whose record does not tell".to_owned(),
             }));
         }
         for name in machine.files.list(&self.dir.trash())? {
             let dir = VolumeDir::found_in_trash(&self.dir, &name);
-            let by_record = Record::project_in(&*machine.files, &dir);
+            let by_record = Record::of_any_name(&*machine.files, &dir).and_then(|record| record.project);
             let by_tag = tag_of(machine, &dir)?;
             let ids = by_record.into_iter().chain(by_tag);
             found.extend(ids.map(|id| Holder::Trash { id, path: dir.path().to_owned() }));

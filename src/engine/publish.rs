@@ -47,7 +47,8 @@ impl Engine {
         let _lock = self.locks.lock(id)?;
         let mut found = self.existing(id)?;
         found.must_be(request.access)?;
-        let growth = found.pool.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
+        let growth =
+            found.pool.backend.stage(&found.dir, &found.record, Staging(&request.staging), &request.options)?;
         self.refusals.forget(id);
         self.grown(&mut found, growth)
     }
@@ -56,7 +57,11 @@ impl Engine {
     pub fn unstage(&self, id: &VolumeId, staging: &Path) -> Result<()> {
         let _lock = self.locks.lock(id)?;
         let found = self.leaving(id, staging)?;
-        self.backend_at(found.as_ref(), staging).unstage(id, found.as_ref().map(|found| &found.dir), Staging(staging))?;
+        self.backend_at(found.as_ref(), staging).unstage(
+            id,
+            found.as_ref().map(|found| &found.dir),
+            Staging(staging),
+        )?;
         self.refusals.forget(id);
         Ok(())
     }

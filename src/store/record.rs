@@ -86,9 +86,9 @@ impl Record {
         Ok(record)
     }
 
-    /// The project in the record of a directory of whatever name, such as one in the trash; `None` where nothing tells.
-    pub fn project_in(files: &dyn Files, dir: &VolumeDir) -> Option<ProjectId> {
-        super::load::<Self>(files, &dir.record()).ok().flatten()?.project
+    /// The record in a directory of whatever name, such as one in the trash, where it can be read.
+    pub fn of_any_name(files: &dyn Files, dir: &VolumeDir) -> Option<Self> {
+        super::load(files, &dir.record()).ok().flatten()
     }
 
     /// Writes it, whole.

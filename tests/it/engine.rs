@@ -2,6 +2,7 @@
 
 mod capacity;
 mod growth;
+mod limits;
 mod pods;
 mod pools;
 mod volumes;

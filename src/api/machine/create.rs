@@ -48,8 +48,7 @@ impl House {
         }
         let asked = create.fs.map(Content::Filesystem).or(there.map(|spec| spec.content));
         let content = asked.unwrap_or_else(|| Content::Filesystem(self.default_fs(size)));
-        if let (Some(fs), None, false) = (content.filesystem().filter(|fs| size < fs.smallest()), there, has_limits)
-        {
+        if let (Some(fs), None, false) = (content.filesystem().filter(|fs| size < fs.smallest()), there, has_limits) {
             return Err(Error::Invalid(format!("{fs} needs {}, and {size} was asked for", fs.smallest())));
         }
         let spec = VolumeSpec {

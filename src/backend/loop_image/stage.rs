@@ -19,7 +19,13 @@ struct How<'a> {
 
 impl LoopImages {
     /// Attaches the volume and mounts it at its staging path, finishing a growth that is pending. Never formats.
-    pub(super) fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
+    pub(super) fn stage(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        staging: Staging,
+        options: &MountOptions,
+    ) -> Result<Growth> {
         if !record.spec.sparse && options.filesystem.iter().any(|(key, _)| key == "discard") {
             return Err(Error::DiscardReserved);
         }

@@ -63,7 +63,8 @@ impl ProjectDirs {
             let found = project.map_or("none".to_owned(), |found| found.to_string());
             return Ok(Some(format!("its project is {found}, and should be {wanted}")));
         }
-        let (limit, wanted) = (quotas.usage(dir.path(), wanted)?.unwrap_or_default().limit, limit_of(record, record.spec.size));
+        let (limit, wanted) =
+            (quotas.usage(dir.path(), wanted)?.unwrap_or_default().limit, limit_of(record, record.spec.size));
         Ok((limit != wanted).then(|| format!("its limit is {}, and should be {}", words(limit), words(wanted))))
     }
 }

@@ -1,14 +1,22 @@
+use std::time::Duration;
+
 use nix::errno::Errno;
 use tracing::info_span;
 
 use super::ProjectDirs;
 use crate::backend::{Error, Result};
 use crate::host;
-use crate::model::{Bytes, ProjectId, ProjectLimit};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use crate::store::{Record, VolumeDir};
 
 /// What a volume keeps free at least when its limit is lowered.
 const MARGIN: Bytes = Bytes::mib(1);
+
+/// How long it is waited for that what was removed is counted no more: some 60 ms in all.
+const WAITS: [Duration; 7] = {
+    let ms = Duration::from_millis;
+    [ms(0), ms(1), ms(2), ms(4), ms(8), ms(16), ms(32)]
+};
 
 impl ProjectDirs {
     /// Makes the directory of a new volume, and holds it to its size before anybody can write there.
@@ -23,6 +31,7 @@ impl ProjectDirs {
         quotas.set_project(&data, project)?;
         let inodes = quotas.usage(dir.path(), project)?.unwrap_or_default().inodes;
         if inodes != 1 {
+            files.remove_tree(&data)?;
             return Err(Error::ProjectTaken { project, inodes });
         }
         self.limit(dir, record, record.spec.size)?;
@@ -68,41 +77,43 @@ impl ProjectDirs {
     /// Killed in between, the record is still there to tell of which project it was.
     pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
         let (files, quotas) = (&self.machine.files, &self.machine.quotas);
-        let project = self.project_in(dir)?;
+        let record = Record::of_any_name(&*self.machine.files, dir);
+        let project = self.tag_of(dir)?.or(record.as_ref().and_then(|record| record.project));
         files.remove_tree(&dir.data())?;
         if let Some(project) = project {
-            // Not before: who else has taken it meanwhile keeps the limit.
-            if !self.is_released(dir, project)? {
-                return Err(Error::StillHeld { project });
+            let ours = record.map(|record| limit_of(&record, record.spec.size));
+            match self.left_of(dir, project)? {
+                ProjectUsage { inodes: 0, limit, .. } if limit == ProjectLimit::default() => {}
+                ProjectUsage { inodes: 0, .. } => quotas.set_limit(dir.path(), project, ProjectLimit::default())?,
+                // Who took the project at the same time keeps it, and his limit.
+                ProjectUsage { limit, .. } if ours.is_some_and(|ours| ours != limit) => {}
+                _ => return Err(Error::StillHeld { project }),
             }
-            quotas.set_limit(dir.path(), project, ProjectLimit::default())?;
         }
         files.remove_tree(dir.path())?;
         Ok(project)
     }
 
-    /// The project of what lies in the trash: by its directory, or by its record.
-    fn project_in(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+    fn tag_of(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
         let data = dir.data();
-        if self.machine.files.stat(&data)?.is_some()
-            && let Some(project) = self.machine.quotas.project_of(&data)?
-        {
-            return Ok(Some(project));
+        match self.machine.files.stat(&data)? {
+            Some(_) => Ok(self.machine.quotas.project_of(&data)?),
+            None => Ok(None),
         }
-        Ok(Record::project_in(&*self.machine.files, dir))
     }
 
-    /// Whether no inode has the project any more. Those that somebody has open keep it until they are closed; and what was just
-    /// removed is counted for some milliseconds more.
-    fn is_released(&self, dir: &VolumeDir, project: ProjectId) -> Result<bool> {
-        for wait in [0, 1, 2, 4, 8, 16, 32] {
-            std::thread::sleep(std::time::Duration::from_millis(wait));
-            let found = self.machine.quotas.usage(dir.path(), project)?.unwrap_or_default();
-            if found.inodes == 0 && found.bytes == Bytes::ZERO {
-                return Ok(true);
+    /// What is left of a project whose data was removed: it is counted for some milliseconds more, and what somebody has open
+    /// until he closes it.
+    fn left_of(&self, dir: &VolumeDir, project: ProjectId) -> Result<ProjectUsage> {
+        let mut left = ProjectUsage::default();
+        for wait in WAITS {
+            std::thread::sleep(wait);
+            left = self.machine.quotas.usage(dir.path(), project)?.unwrap_or_default();
+            if left.inodes == 0 && left.bytes == Bytes::ZERO {
+                break;
             }
         }
-        Ok(false)
+        Ok(left)
     }
 }
 

@@ -12,13 +12,18 @@ impl ProjectDirs {
     pub(super) fn filesystem(&self, pool: &PoolDir) -> Result<FsKind> {
         let state = self.machine.quotas.state(pool.path());
         let dir = || pool.path().to_owned();
-        let state = state.map_err(|error| Error::NoQuotas { dir: dir(), reason: format!("this kernel has none ({error})") })?;
+        let state =
+            state.map_err(|error| Error::NoQuotas { dir: dir(), reason: format!("this kernel has none ({error})") })?;
         let refused = |reason: &str| Err(Error::NoQuotas { dir: dir(), reason: reason.to_owned() });
         match (FsKind::parse(state.fs), state.accounting, state.enforcement) {
             (Some(fs), true, true) => Ok(fs),
             (None, ..) => refused(&format!("its filesystem is {}, and only xfs and ext4 have them", state.fs)),
-            (Some(_), true, false) => refused("they are counted and not enforced: mount it with prjquota, not pqnoenforce"),
-            (Some(FsKind::Xfs), false, _) => refused("it is mounted without: mount it with prjquota (a remount is not enough)"),
+            (Some(_), true, false) => {
+                refused("they are counted and not enforced: mount it with prjquota, not pqnoenforce")
+            }
+            (Some(FsKind::Xfs), false, _) => {
+                refused("it is mounted without: mount it with prjquota (a remount is not enough)")
+            }
             (Some(FsKind::Ext4), false, _) => {
                 refused("it is mounted without: tune2fs -O project,quota on it unmounted, then mount it with prjquota")
             }

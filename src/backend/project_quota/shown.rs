@@ -25,9 +25,7 @@ impl ProjectDirs {
     pub(super) fn mounts_of(&self, dir: &VolumeDir, id: &VolumeId, mounts: &[MountEntry]) -> Result<Vec<MountEntry>> {
         let Some(data) = self.machine.files.stat(&dir.data())? else { return Ok(Vec::new()) };
         let those = mounts.iter().filter(|entry| volume_of_data(&entry.root).as_ref() == Some(id));
-        let is_it = |entry: &&MountEntry| {
-            matches!(self.machine.mounts.at(&entry.target), Ok(Some(mount)) if mount.root == data.id)
-        };
+        let is_it = |entry: &&MountEntry| matches!(self.machine.mounts.at(&entry.target), Ok(Some(mount)) if mount.root == data.id);
         Ok(those.filter(is_it).cloned().collect())
     }
 

@@ -46,7 +46,20 @@ pub struct Parsed {
 
 /// Every key that is known, sorted.
 const SUPPORTED: [&str; 14] = [
-    BACKEND, FS_TYPE, CLAIM_VOLUME, CLAIM_NAME, CLAIM_NAMESPACE, DIRECT_IO, FS, GID, INODES, MODE, POOL, SPARSE, UID, WARN,
+    BACKEND,
+    FS_TYPE,
+    CLAIM_VOLUME,
+    CLAIM_NAME,
+    CLAIM_NAMESPACE,
+    DIRECT_IO,
+    FS,
+    GID,
+    INODES,
+    MODE,
+    POOL,
+    SPARSE,
+    UID,
+    WARN,
 ];
 
 const BACKEND: &str = "backend";
@@ -163,7 +176,9 @@ impl<'a> Request<'a> {
             let pools = pools.iter().map(|(name, _)| name.to_string()).collect();
             return Err(ParameterError::Pool { pool: asked.unwrap_or_default().to_owned(), pools });
         };
-        let Some(backend) = backend.filter(|backend| backend != of_first) else { return Ok((first.clone(), *of_first)) };
+        let Some(backend) = backend.filter(|backend| backend != of_first) else {
+            return Ok((first.clone(), *of_first));
+        };
         those.find(|(_, of_it)| *of_it == backend).cloned().ok_or_else(|| {
             let backend = self.get(BACKEND).unwrap_or_default().to_owned();
             ParameterError::BackendOfPool { backend, pool: first.to_string() }

@@ -1,0 +1,220 @@
+//! Volumes that are directories under a project quota, over a machine in memory.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier};
+
+use ullage::backend::Fault;
+use ullage::config::{Overcommit, PoolConfig, Reserve};
+use ullage::engine::{CreateRequest, Error, Kind, MountRequest, Result, SizeRange};
+use ullage::host::QuotaState;
+use ullage::host::fake::{Fake, How};
+use ullage::model::{Backend, Bytes, Content, FsKind, InodeLimit, ProjectId, ProjectLimit, ProjectUsage, VolumeId};
+use ullage::store::{PoolDir, Record};
+
+use crate::world::{POOL, Volume, World, pool};
+
+fn of_limits() -> PoolConfig {
+    PoolConfig { backend: Backend::Quota, overcommit: Overcommit::NONE, ..pool("default", POOL) }
+}
+
+fn world() -> World {
+    World::with(Fake::new(Bytes::gib(100)), vec![of_limits()])
+}
+
+fn at_least(size: Bytes) -> SizeRange {
+    SizeRange { at_least: size, at_most: None }
+}
+
+fn data(id: &VolumeId) -> PathBuf {
+    PoolDir::new(POOL).volume(id).data()
+}
+
+fn usage(world: &World, project: ProjectId) -> ProjectUsage {
+    world.fake.machine().quotas.usage(Path::new(POOL), project).unwrap().unwrap_or_default()
+}
+
+fn project(id: u32) -> ProjectId {
+    ProjectId::new(id).unwrap()
+}
+
+fn of_bytes(bytes: Bytes) -> ProjectLimit {
+    ProjectLimit { bytes: Some(bytes), inodes: None }
+}
+
+fn create(world: &World, name: &str, size: Bytes) -> Result<Record> {
+    world.engine.create(&request(name, size))
+}
+
+fn request(name: &str, size: Bytes) -> CreateRequest {
+    let mut request = Volume { size, ..Volume::xfs("any") }.request();
+    request.spec.name = name.to_owned();
+    request
+}
+
+fn record(world: &World, name: &str) -> Record {
+    world.engine.record(&VolumeId::from_name(name)).unwrap()
+}
+
+#[test]
+fn a_volume_is_a_directory_with_a_project_and_a_limit() {
+    let world = world();
+    let made = create(&world, "a", Bytes::gib(1)).unwrap();
+    assert_eq!((made.project, made.spec.content), (Some(project(100)), Content::Filesystem(FsKind::Xfs)));
+    assert_eq!(world.fake.machine().quotas.project_of(&data(&made.id)).unwrap(), made.project);
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
+    assert_eq!(create(&world, "b", Bytes::gib(1)).unwrap().project, Some(project(101)));
+    assert_eq!(create(&world, "a", Bytes::gib(1)).unwrap(), made, "the same");
+}
+
+#[test]
+fn a_volume_grows_and_shrinks_where_it_is_mounted_and_nothing_else_changes() {
+    let world = world();
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let request = MountRequest { target: "/mnt/a".into(), read_only: false };
+    world.engine.mount(&id, &request).unwrap();
+    assert_eq!(world.engine.expand(&id, None, at_least(Bytes::gib(3))).unwrap(), Bytes::gib(3));
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(3)));
+    assert!(!record(&world, "a").growth_is_pending());
+    world.fake.write_in(&data(&id), "file", Bytes::gib(1)).unwrap();
+    let refused = world.engine.shrink(&id, Bytes::gib(1)).unwrap_err();
+    assert!(matches!(&refused, Error::TooFull { least, .. } if *least > Bytes::gib(1)), "{refused}");
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(3)), "nothing is touched");
+    assert_eq!(world.engine.shrink(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2));
+    assert_eq!(
+        (usage(&world, project(100)).limit, record(&world, "a").spec.size),
+        (of_bytes(Bytes::gib(2)), Bytes::gib(2))
+    );
+    world.fake.write_in(&data(&id), "more", Bytes::gib(2)).unwrap_err();
+}
+
+#[test]
+fn what_is_deleted_gives_its_project_back_after_its_data_and_its_limit() {
+    let world = world();
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    world.fake.write_in(&data(&id), "file", Bytes::mib(100)).unwrap();
+    world.engine.delete(&id).unwrap();
+    assert_eq!(
+        create(&world, "b", Bytes::gib(1)).unwrap().project,
+        Some(project(101)),
+        "the data of 100 is still there"
+    );
+    world.engine.tend();
+    assert_eq!(usage(&world, project(100)), ProjectUsage::default());
+    assert_eq!(create(&world, "c", Bytes::gib(1)).unwrap().project, Some(project(100)));
+}
+
+#[test]
+fn an_id_that_anybody_has_is_nobody_elses() {
+    let world = world();
+    let machine = world.fake.machine();
+    machine.quotas.set_limit(Path::new(POOL), project(100), of_bytes(Bytes::gib(1))).unwrap();
+    machine.files.create_dir(Path::new("/elsewhere")).unwrap();
+    machine.quotas.set_project(Path::new("/elsewhere"), project(101)).unwrap();
+    machine.files.create_dir(Path::new("/etc")).unwrap();
+    machine.files.write_whole(Path::new("/etc/projects"), b"# mine\n102:/srv/data\nnonsense").unwrap();
+    assert_eq!(create(&world, "a", Bytes::gib(1)).unwrap().project, Some(project(103)));
+}
+
+#[test]
+fn ids_are_known_again_after_a_restart_though_a_record_is_damaged() {
+    let mut world = world();
+    let ids: Vec<_> = ["a", "b", "c"].map(|name| create(&world, name, Bytes::gib(1)).unwrap().id).into();
+    world.engine.delete(&ids[2]).unwrap();
+    let files = world.fake.machine().files;
+    files.write_whole(&PoolDir::new(POOL).volume(&ids[0]).record(), b"\0\0\0").unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    world.engine.tend();
+    assert_eq!(create(&world, "d", Bytes::gib(1)).unwrap().project, Some(project(102)), "the trash is empty by now");
+}
+
+#[test]
+fn a_limit_that_is_lost_or_lowered_behind_is_set_again_and_told() {
+    let mut world = world();
+    let made = create(&world, "a", Bytes::gib(1)).unwrap();
+    let quotas = world.fake.machine().quotas;
+    quotas.set_limit(Path::new(POOL), project(100), of_bytes(Bytes::gib(50))).unwrap();
+    let faults = world.engine.health(&made.id).unwrap();
+    assert_eq!(faults, [Fault::LimitDrifted("its limit is 50Gi, and should be 1Gi".into())]);
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
+    assert_eq!(world.engine.health(&made.id).unwrap(), []);
+    world.fake.set_project_behind(&data(&made.id), None).unwrap();
+    let faults = world.engine.health(&made.id).unwrap();
+    assert_eq!(faults, [Fault::LimitDrifted("its project is none, and should be 100".into())]);
+    // A power cut takes a limit that was not on disk.
+    world.restart(How::PowerCut);
+    world.engine.recover();
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
+}
+
+#[test]
+fn inodes_are_limited_where_that_is_asked_for() {
+    let world = world();
+    let make = |name: &str, inodes| {
+        let mut request = request(name, Bytes::gib(1));
+        request.spec.inodes = Some(inodes);
+        world.engine.create(&request).unwrap()
+    };
+    let auto = make("auto", InodeLimit::Auto);
+    make("few", InodeLimit::Count(10));
+    assert_eq!(usage(&world, project(100)).limit.inodes, Some(262_144));
+    assert_eq!(usage(&world, project(101)).limit.inodes, Some(10));
+    world.engine.expand(&auto.id, None, at_least(Bytes::gib(2))).unwrap();
+    assert_eq!(usage(&world, project(100)).limit.inodes, Some(524_288));
+}
+
+#[test]
+fn of_parallel_creates_in_a_pool_with_room_for_one_exactly_one_wins() {
+    let config = PoolConfig { reserve: Reserve::Amount(Bytes::ZERO), ..of_limits() };
+    let world = Arc::new(World::with(Fake::new(Bytes::gib(15)), vec![config]));
+    let begin = Arc::new(Barrier::new(8));
+    let tries: Vec<_> = (0..8)
+        .map(|n| {
+            let (world, begin) = (world.clone(), begin.clone());
+            std::thread::spawn(move || {
+                begin.wait();
+                create(&world, &format!("v{n}"), Bytes::gib(10)).map_err(|error| error.kind())
+            })
+        })
+        .collect();
+    let (made, refused): (Vec<_>, Vec<_>) = tries.into_iter().map(|one| one.join().unwrap()).partition(Result::is_ok);
+    assert_eq!(made.len(), 1);
+    assert!(refused.iter().all(|refused| matches!(refused, Err(Kind::Full))));
+    let capacity = world.engine.capacity(&of_limits().name, false).unwrap().available;
+    assert!(capacity <= Bytes::gib(5), "{capacity}");
+}
+
+#[test]
+fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
+    let config = PoolConfig { reserve: Reserve::Amount(Bytes::gib(10)), ..of_limits() };
+    let world = World::with(Fake::new(Bytes::gib(100)), vec![config]);
+    // To the next GiB: what the pool keeps for itself takes some kilobytes.
+    let room =
+        || Bytes::gib(world.engine.capacity(&of_limits().name, false).unwrap().available.get().div_ceil(1 << 30));
+    assert_eq!(room(), Bytes::gib(90));
+    let id = create(&world, "a", Bytes::gib(20)).unwrap().id;
+    assert_eq!(room(), Bytes::gib(70));
+    world.fake.write_in(&data(&id), "file", Bytes::gib(10)).unwrap();
+    assert_eq!(room(), Bytes::gib(70), "what is filled was promised");
+    world.fake.write_in(Path::new("/"), "others", Bytes::gib(30)).unwrap();
+    assert_eq!(room(), Bytes::gib(40), "others have taken some");
+}
+
+#[test]
+fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
+    for (state, said) in [
+        (QuotaState { fs: "xfs", accounting: false, enforcement: false }, "mount it with prjquota"),
+        (QuotaState { fs: "xfs", accounting: true, enforcement: false }, "not enforced"),
+        (QuotaState { fs: "ext4", accounting: false, enforcement: false }, "tune2fs -O project,quota"),
+        (QuotaState { fs: "tmpfs", accounting: false, enforcement: false }, "only xfs and ext4"),
+    ] {
+        let fake = Fake::new(Bytes::gib(10));
+        fake.set_project_quotas(Some(state));
+        let world = World::with(fake, vec![of_limits()]);
+        let refused = world.engine.ready().unwrap_err();
+        assert!(refused.contains(said), "{refused}");
+        world.fake.set_project_quotas(Some(QuotaState { fs: "xfs", accounting: true, enforcement: true }));
+        world.engine.tend();
+        create(&world, "a", Bytes::gib(1)).unwrap();
+    }
+}
