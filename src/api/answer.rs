@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -43,7 +44,7 @@ pub(super) struct ErrorBody {
     code: Option<&'static str>,
 }
 
-/// A success: the documented object, and the same again beside `success`. This describes it; [`Success::response`] writes it.
+/// A success: the documented object, and the same again beside `success`. This describes it; [`Success::text`] writes it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Success<T> {
     #[schema(example = true)]
@@ -62,14 +63,22 @@ const BEFORE: &str = r#"{"success":true,"data":"#;
 pub(super) type Result<T, E = Problem> = std::result::Result<T, E>;
 
 impl<T: Serialize> Success<T> {
-    /// The object is written once, and copied.
-    pub(super) fn response(status: StatusCode, object: &T) -> Response {
-        match serde_json::to_string(object) {
-            Ok(object) => (status, [(CONTENT_TYPE, JSON)], twice(&object)).into_response(),
-            // A path that is no text.
-            Err(error) => Problem::Volume(volumes::Error::Failed(error.to_string())).into_response(),
-        }
+    /// Its text. The object is written once, and copied.
+    pub(super) fn text(object: &T) -> Result<Bytes> {
+        // It fails for a path that is no text.
+        let failed = |error: serde_json::Error| Problem::Volume(volumes::Error::Failed(error.to_string()));
+        Ok(twice(&serde_json::to_string(object).map_err(failed)?).into())
     }
+
+    /// The answer with that object.
+    pub(super) fn response(status: StatusCode, object: &T) -> Response {
+        Self::text(object).map_or_else(IntoResponse::into_response, |text| json(status, text))
+    }
+}
+
+/// An answer of that text, which is JSON.
+pub(super) fn json(status: StatusCode, text: Bytes) -> Response {
+    (status, [(CONTENT_TYPE, JSON)], text).into_response()
 }
 
 /// The text of a [`Success`], of that of its object, which has fields.

@@ -5,32 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Api;
 use super::answer::Problem;
 use super::body::LONGEST;
 use super::tokens::{Use, Verdict};
-
-/// Who may ask from a browser (`--allow-origin`).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Origins {
-    /// Every page.
-    #[default]
-    Any,
-    /// Pages of these origins, `https://host[:port]`.
-    Listed(Vec<String>),
-}
 
 /// Lets nobody pass to what is below it who may not.
 #[derive(Clone)]
@@ -51,34 +39,10 @@ pub(super) struct Caller {
 }
 
 /// In any case of letters, in any of the accepted types.
-const VENDOR: &str = "application/vnd.pkglat";
+const VENDOR: &[u8] = b"application/vnd.pkglat";
 
 /// What is asked for without any header.
 const PUBLIC: [&str; 3] = ["/", "/openapi.json", "/api/v1/public/"];
-
-impl Origins {
-    fn allows(&self, origin: &HeaderValue) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Listed(listed) => listed.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin.as_bytes())),
-        }
-    }
-
-    /// Answers preflights, and tells browsers who may read.
-    pub(super) fn cors(&self) -> CorsLayer {
-        let origins = self.clone();
-        let allowed = match self {
-            Self::Any => AllowOrigin::any(),
-            Self::Listed(_) => AllowOrigin::predicate(move |origin, _| origins.allows(origin)),
-        };
-        CorsLayer::new()
-            .allow_origin(allowed)
-            .allow_methods([Method::GET, Method::POST, Method::DELETE])
-            .allow_headers([AUTHORIZATION, ACCEPT, CONTENT_TYPE])
-            .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE])
-            .max_age(Duration::from_secs(600))
-    }
-}
 
 impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
@@ -178,7 +142,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn is_vendor(accept: &HeaderValue) -> bool {
-    accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains(VENDOR))
+    accept.as_bytes().windows(VENDOR.len()).any(|part| part.eq_ignore_ascii_case(VENDOR))
 }
 
 fn address(parts: &Parts) -> IpAddr {

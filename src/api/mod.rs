@@ -4,6 +4,7 @@ pub mod alerts;
 mod answer;
 mod body;
 mod catalog;
+mod cors;
 mod guard;
 pub mod limits;
 pub mod machine;
@@ -30,8 +31,9 @@ use crate::monitor::{Follower, Monitor, Status};
 use alerts::{Alerts, Pace, Press};
 use answer::Problem;
 use catalog::Catalog;
+use cors::Browsers;
+pub use cors::Origins;
 use guard::Guard;
-pub use guard::Origins;
 use limits::{Failures, Limits};
 use tally::{Counting, Tally};
 use tokens::Keeper;
@@ -133,7 +135,7 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
     let (routes, document) = routes::routes();
     let document = document.to_json().expect("a document of texts and numbers");
     let document = Bytes::from(document);
-    let cors = api.settings.origins.cors();
+    let browsers = Browsers::of(&api.settings.origins);
     let page = if api.settings.page { page::routes() } else { Router::new() };
     routes
         .merge(page)
@@ -142,7 +144,7 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)
         // The first is met first.
-        .layer((Counting(api.tally.clone()), cors, Guard(api.clone()), DefaultBodyLimit::max(body::LONGEST)))
+        .layer((Counting(api.tally.clone()), browsers, Guard(api.clone()), DefaultBodyLimit::max(body::LONGEST)))
         .with_state(api)
 }
 

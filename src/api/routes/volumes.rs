@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::objects::{CreateBody, QuotaBody, ResizeBody, ResizedBody, VolumeBody, size};
 use crate::api::Api;
-use crate::api::answer::{ErrorBody, Problem, Result, Success};
+use crate::api::answer::{ErrorBody, Problem, Result, Success, json};
 use crate::api::body::{Body, Word};
 use crate::api::volumes;
 
@@ -37,7 +37,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<
     (status = 200, body = Vec<VolumeBody>),
     ))]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeBody>>> {
-    Ok(Json(api.catalog.read().await?.iter().map(|volume| VolumeBody::from(&**volume)).collect()))
+    Ok(Json(api.catalog.read().await?.iter().map(|volume| VolumeBody::from(&***volume)).collect()))
 }
 
 /// A volume, by its id or the first 8 characters of it, its name, its claim's name, or `default` where it is the only one.
@@ -46,7 +46,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<VolumeB
     (status = 404, description = "There is no such volume", body = ErrorBody),
     ))]
 pub(super) async fn show(State(api): State<Arc<Api>>, Word(word): Word) -> Result<Response> {
-    Ok(Success::response(StatusCode::OK, &VolumeBody::from(&*api.catalog.find(&word).await?)))
+    Ok(Success::response(StatusCode::OK, &VolumeBody::from(&**api.catalog.find(&word).await?)))
 }
 
 /// How full a volume is.
@@ -65,7 +65,9 @@ pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Resu
         let reason = status.lost.as_deref().unwrap_or("its filesystem does not answer");
         Problem::Volume(volumes::Error::Failed(format!("Volume '{}' cannot be measured: {reason}", volume.id)))
     })?;
-    Ok(Success::response(StatusCode::OK, &QuotaBody::new(&status, reading, api.volumes.pending(&volume))))
+    let is_pending = api.volumes.pending(&volume);
+    let print = || Success::text(&QuotaBody::new(&status, reading, is_pending));
+    Ok(json(StatusCode::OK, volume.text(&status, is_pending, print)?))
 }
 
 /// Brings a volume to a size: larger while it is used; smaller where that can be.
