@@ -1,6 +1,8 @@
 //! Every call, cut at every step, in every way: repeated after the restart it gives the answer it would have given,
 //! nothing is left over, and no other volume is touched.
 
+mod limits;
+
 use nix::errno::Errno;
 use ullage::engine::{Engine, Error};
 use ullage::host::fake::{Cut, How};
