@@ -21,25 +21,26 @@ impl Pool {
         let marker = self.check(machine)?;
         let longest = self.backend.largest(&self.dir).map_err(|error| error.to_string())?;
         let filesystems = self.backend.filesystems(&self.dir).map_err(|error| error.to_string())?;
-        let limits = match self.backend.has_limits() {
-            true => Some(self.limits_of(machine, tables, &marker)?),
-            false => None,
-        };
-        let prove = |fs| (fs, self.prove(machine, limits.as_ref(), fs));
-        let filesystems: Proofs = filesystems.into_iter().map(prove).collect();
-        // Volumes that nothing else holds must not be made where limits do not.
-        if limits.is_some()
-            && let Some(reason) = filesystems.values().find_map(|proof| proof.as_ref().err())
-        {
-            return Err(reason.clone());
+        let has_limits = self.backend.has_limits();
+        if has_limits {
+            self.open_limits(machine, tables, &marker)?;
         }
-        Ok(Served { marker, longest, filesystems, limits, _lock: Arc::new(lock) })
+        let mut proofs = Proofs::new();
+        for fs in filesystems {
+            match self.prove(machine, fs) {
+                // Volumes that nothing else holds must not be used where limits do not. In a full pool it is not known.
+                Err(error) if has_limits && !error.is_no_space() => return Err(error.to_string()),
+                proof => drop(proofs.insert(fs, proof.map_err(|error| error.to_string()))),
+            }
+        }
+        Ok(Served { marker, longest, filesystems: proofs, _lock: Arc::new(lock) })
     }
 
-    fn limits_of(&self, machine: &Machine, tables: &Tables, marker: &str) -> Result<Limits, String> {
+    fn open_limits(&self, machine: &Machine, tables: &Tables, marker: &str) -> Result<(), String> {
         let limits = tables.limits(machine, self, marker)?;
         self.read_projects(machine, &limits).map_err(|error| error.to_string())?;
-        Ok(limits)
+        self.set_limits(limits);
+        Ok(())
     }
 
     /// That the directory is still the pool that was opened, and not the bare one that a lost mount leaves.
@@ -59,7 +60,7 @@ impl Pool {
         let Ok(mut served) = self.served() else { return };
         let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
         for fs in refused.collect::<Vec<_>>() {
-            if self.prove(machine, served.limits.as_ref(), fs).is_ok() {
+            if self.prove(machine, fs).is_ok() {
                 tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
                 served.filesystems.insert(fs, Ok(()));
                 self.serve(Ok(served.clone()));
@@ -68,13 +69,13 @@ impl Pool {
     }
 
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
-    fn prove(&self, machine: &Machine, limits: Option<&Limits>, fs: FsKind) -> Result<(), String> {
+    fn prove(&self, machine: &Machine, fs: FsKind) -> Result<()> {
         let _alone = self.emptying();
         let name = format!("probe-{fs}");
         let scratch = self.trash_for(&VolumeId::from_name(&name));
-        let proven = self.try_proof(machine, limits, &name, &scratch, fs);
-        let gone = self.backend.reclaim(&scratch);
-        match (gone, limits) {
+        let limits = self.limits();
+        let proven = self.try_proof(machine, limits.as_ref(), &name, &scratch, fs);
+        match (self.backend.reclaim(&scratch), limits) {
             (Ok(_), Some(limits)) => drop(limits.projects.remove(&name)),
             (Ok(_), None) => {}
             (Err(error), limits) => {
@@ -82,7 +83,7 @@ impl Pool {
                 limits.map(|limits| limits.projects.retire(&name, scratch.path()));
             }
         }
-        proven.map_err(|error| error.to_string())
+        proven
     }
 
     fn try_proof(

@@ -19,6 +19,8 @@ pub(super) struct Pool {
     pub(super) backend: Box<dyn Backend>,
     pub(super) ledger: Ledger,
     state: RwLock<Result<Served, String>>,
+    /// What a pool of limits has besides, from its first opening on.
+    limits: RwLock<Option<Limits>>,
     /// Held by whoever empties the trash: whoever comes second waits for the room that the first one makes.
     emptying: Mutex<()>,
 }
@@ -32,8 +34,6 @@ pub(super) struct Served {
     pub(super) longest: Bytes,
     /// Which filesystems it can make and mount.
     pub(super) filesystems: Proofs,
-    /// What a pool of limits has besides.
-    pub(super) limits: Option<Limits>,
     /// There is never a second writer: held as long as the pool is served.
     pub(super) _lock: Arc<Lock>,
 }
@@ -43,7 +43,15 @@ impl Pool {
         let dir = PoolDir::new(&config.path);
         let state = RwLock::new(Err("it has not been opened yet".to_owned()));
         let backend = backend::of(config.backend, machine);
-        Self { config, dir, backend, ledger: Ledger::default(), state, emptying: Mutex::default() }
+        Self {
+            config,
+            dir,
+            backend,
+            ledger: Ledger::default(),
+            state,
+            limits: RwLock::default(),
+            emptying: Mutex::default(),
+        }
     }
 
     pub(super) fn name(&self) -> &PoolName {
@@ -59,9 +67,13 @@ impl Pool {
         self.state().is_ok()
     }
 
-    /// What a pool of limits has besides, while it is served.
+    /// What a pool of limits has besides; none before it was opened.
     pub(super) fn limits(&self) -> Option<Limits> {
-        self.state().as_ref().ok()?.limits.clone()
+        self.limits.read().expect("no holder panics").clone()
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().expect("no holder panics") = Some(limits);
     }
 
     /// The pool, where it is served.

@@ -75,7 +75,7 @@ driverName: CSI
 nodeName: n/1
 pools:
   - { name: a, path: /nowhere/a, reserve: 101%, overcommit: 0.5 }
-  - { name: a b, path: nowhere/b, backend: quota }
+  - { name: a b, path: nowhere/b, image: { file: here.img, size: 1Gi } }
   - { name: c, path: /nowhere/c }
   - { name: c, path: /nowhere/./c/ }
   - { name: d, path: /nowhere/c/d, backend: zfs }
@@ -89,8 +89,9 @@ defaults: { size: 19M, fs: btrfs }
         "pools[0].overcommit: '0.5' is not a ratio",
         "pools[1].name: 'a b' is not a pool name",
         "pools[1].path: 'nowhere/b' is not an absolute path",
-        "pools[1].backend: 'quota' comes later: only 'loop' can be served now",
-        "pools[4].backend: 'zfs' is not a backend: write loop",
+        "pools[1].image: only a pool with backend quota has it",
+        "pools[1].image.file: 'here.img' is not an absolute path",
+        "pools[4].backend: 'zfs' is not a backend: write loop or quota",
         "pools[3].name: 'c' is already the name of pools[2]",
         "pools[3].path: '/nowhere/c' is the same as '/nowhere/c', the directory of pools[2]",
         "pools[5].path: '/nowhere/c/e' lies in '/nowhere/c', the directory of pools[2]",
@@ -155,4 +156,22 @@ fn one_directory_is_enough_to_stand_alone() {
 fn a_missing_file_is_named() {
     let error = Config::read(Path::new("/nowhere/config.yaml"), &Overrides::default()).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/config.yaml: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_pool_of_limits_promises_no_more_than_there_is_and_may_have_an_image() {
+    let text = "pools:\n- { name: a, path: /nowhere/a, backend: quota }\n- name: b\n  path: /nowhere/b\n  backend: quota\n  \
+                overcommit: '2'\n  projectIds: 1000-2000\n  projectsFile: true\n  projectsDirectory: /host/etc\n  \
+                image: { file: /nowhere/b.img, size: 100Gi }\n";
+    let config = Config::parse(text, "config.yaml", &Overrides::default()).unwrap();
+    let [a, b] = &config.pools[..] else { panic!("{config:?}") };
+    assert_eq!((a.overcommit, &a.limits), (Overcommit::NONE, &LimitSettings::default()));
+    let image = PoolImage { file: "/nowhere/b.img".into(), size: Bytes::gib(100) };
+    let limits = LimitSettings {
+        projects: ProjectRange::parse("1000-2000").unwrap(),
+        etc: "/host/etc".into(),
+        writes_names: true,
+        image: Some(image),
+    };
+    assert_eq!((b.overcommit, &b.limits), (Overcommit::Ratio(200), &limits));
 }

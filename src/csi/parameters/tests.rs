@@ -24,7 +24,8 @@ impl Default for Asked<'_> {
 
 impl Asked<'_> {
     fn parse(&self) -> Result<Parsed, ParameterError> {
-        let pools = ["first", "second"].map(|name| (PoolName::parse(name).unwrap(), Backend::Loop));
+        let pools = [("first", Backend::Loop), ("second", Backend::Loop), ("fast", Backend::Quota)];
+        let pools = pools.map(|(name, backend)| (PoolName::parse(name).unwrap(), backend));
         let owned = self.parameters.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let parameters = owned.collect();
         let (fs_types, block, size) = (self.fs_types, self.block, self.size);
@@ -133,16 +134,22 @@ fn a_block_volume_does_not_look_at_what_only_a_filesystem_has() {
 
 #[test]
 fn every_refusal_has_its_words() {
-    let cases: [(Pairs<'_>, &str); 12] = [
+    let cases: [(Pairs<'_>, &str); 15] = [
         (
             &[("y", ""), ("Fs", "xfs"), ("x", "1"), ("csi.storage.k8s.io/other", "")],
             "options 'Fs, csi.storage.k8s.io/other, x, y' are not among supported ones: backend, \
              csi.storage.k8s.io/fstype, csi.storage.k8s.io/pv/name, csi.storage.k8s.io/pvc/name, \
-             csi.storage.k8s.io/pvc/namespace, directIo, fs, gid, mode, pool, sparse, uid",
+             csi.storage.k8s.io/pvc/namespace, directIo, fs, gid, inodeLimit, mode, pool, sparse, uid, warnPercent",
         ),
-        (&[("pool", "third")], "pool 'third' is not among those of this node: first, second"),
-        (&[("pool", "")], "pool '' is not among those of this node: first, second"),
-        (&[("backend", "quota")], "only the loop backend is supported, 'quota' requested"),
+        (&[("pool", "third")], "pool 'third' is not among those of this node: first, second, fast"),
+        (&[("pool", "")], "pool '' is not among those of this node: first, second, fast"),
+        (&[("backend", "zfs")], "only the backends loop and quota are supported, 'zfs' requested"),
+        (&[("backend", "quota"), ("pool", "first")], "backend 'quota' is not that of pool 'first'"),
+        (
+            &[("inodeLimit", "auto")],
+            "'inodeLimit' is not there in pool 'first': the filesystem in its image has as many inodes as mkfs gives it",
+        ),
+        (&[("warnPercent", "100")], "'warnPercent' option should be a whole number from 1 to 99, but received '100'"),
         (&[("fs", "foo")], "only xfs and ext4 filesystems are supported, 'foo' requested"),
         (&[("csi.storage.k8s.io/fstype", "foo")], "only xfs and ext4 filesystems are supported, 'foo' requested"),
         (
@@ -178,4 +185,28 @@ fn xfs_asked_for_below_its_size_is_out_of_range() {
     let error = Asked { parameters: &[("fs", "ext4")], fs_types: &["xfs"], ..Asked::default() }.parse().unwrap_err();
     let text = "filesystems do not agree: 'ext4' by parameter fs, 'xfs' by the capability's fs_type";
     assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn a_pool_of_limits_has_no_images() {
+    let parsed = with(&[("backend", "quota"), ("inodeLimit", "auto"), ("warnPercent", "70%"), ("uid", "7")]).unwrap();
+    assert_eq!((parsed.pool.as_str(), parsed.sparse, parsed.direct_io), ("fast", false, false));
+    assert_eq!((parsed.inodes, parsed.warn_percent), (Some(InodeLimit::Auto), Some(70)));
+    let fast = |parameter| Asked { parameters: parameter, ..Asked::default() };
+    let cases: [(Asked<'_>, &str); 6] = [
+        (fast(&[("pool", "fast"), ("sparse", "true")]), "'sparse' is not there in pool 'fast': a limit takes no space"),
+        (fast(&[("pool", "fast"), ("fs", "xfs")]), "'fs' is not there in pool 'fast': its volumes are directories"),
+        (
+            fast(&[("pool", "fast"), ("directIo", "false")]),
+            "'directIo' is not there in pool 'fast': its volumes have no",
+        ),
+        (fast(&[("pool", "fast"), ("inodeLimit", "1")]), "'inodeLimit' option should be auto"),
+        (Asked { block: true, ..fast(&[("pool", "fast")]) }, "'volumeMode: Block' is not there in pool 'fast'"),
+        (Asked { fs_types: &["ext4"], ..fast(&[("pool", "fast")]) }, "'the capability's fs_type' is not there"),
+    ];
+    for (asked, text) in cases {
+        let error = asked.parse().unwrap_err();
+        assert_eq!(error.refusal(), Refusal::InvalidArgument);
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
 }

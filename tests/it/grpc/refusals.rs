@@ -99,7 +99,11 @@ const CREATE: [Case<CreateVolumeRequest>; 33] = [
         "filesystems do not agree",
     ),
     (|r| parameter(r, "pool", "other"), InvalidArgument, "pool 'other' is not among those of this node: default"),
-    (|r| parameter(r, "backend", "quota"), InvalidArgument, "only the loop backend is supported, 'quota' requested"),
+    (
+        |r| parameter(r, "backend", "zfs"),
+        InvalidArgument,
+        "only the backends loop and quota are supported, 'zfs' requested",
+    ),
     (|r| parameter(r, "sparse", "yes"), InvalidArgument, "'sparse' option should be one of 1, t, T"),
     (|r| parameter(r, "uid", "-1"), InvalidArgument, "'uid' option should be >= 0 but received '-1'"),
     (|r| parameter(r, "gid", "x"), InvalidArgument, "cannot parse 'gid' option value 'x' as an integer"),
