@@ -1,0 +1,101 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::statvfs::statvfs;
+use ullage::sys::fsxattr::{self, Project};
+use ullage::sys::quotactl::{self, Of};
+
+use crate::{GROWN, Maker, Result, SIZE};
+
+/// As long as a record of the engine.
+const RECORD: [u8; 320] = [b'#'; 320];
+
+/// Above those that the engine gives.
+const PROJECT: u32 = 1_000_000;
+
+/// The system calls, and nothing else.
+pub(crate) struct Floor {
+    volumes: PathBuf,
+    trash: PathBuf,
+    root: File,
+}
+
+impl Floor {
+    pub(crate) fn new(root: &Path) -> Result<Self> {
+        let (volumes, trash) = (root.join("floor/volumes"), root.join("floor/trash"));
+        fs::create_dir_all(&volumes)?;
+        fs::create_dir_all(&trash)?;
+        Ok(Self { volumes, trash, root: File::open(root)? })
+    }
+
+    fn limit(&self, bytes: u64) -> Result<()> {
+        Ok(quotactl::set_limits(Of::Inside(self.root.as_fd()), PROJECT, bytes / 512, 0)?)
+    }
+}
+
+impl Maker for Floor {
+    fn create(&self, name: &str) -> Result<()> {
+        let dir = self.volumes.join(name);
+        fs::create_dir(&dir)?;
+        sync(&self.volumes)?;
+        write_record(&dir)?;
+        let data = dir.join("data");
+        fs::create_dir(&data)?;
+        sync(&dir)?;
+        let tagged = File::open(&data)?;
+        fsxattr::set_project(&tagged, Project { id: PROJECT, inherited: true })?;
+        tagged.sync_all()?;
+        self.limit(SIZE.get())?;
+        write_record(&dir)
+    }
+
+    fn show(&self, name: &str, at: &Path) -> Result<()> {
+        let data = self.volumes.join(name).join("data");
+        Ok(mount(Some(&data), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+    }
+
+    fn expand(&self, name: &str) -> Result<()> {
+        self.limit(GROWN.get())?;
+        write_record(&self.volumes.join(name))
+    }
+
+    fn stats(&self, _: &str, at: &Path) -> Result<()> {
+        let (volume, _pool) = (statvfs(at)?, statvfs(&self.volumes)?);
+        let total = volume.blocks() * volume.fragment_size();
+        if total == GROWN.get() { Ok(()) } else { Err(format!("{total} of {GROWN}").into()) }
+    }
+
+    fn hide(&self, _: &str, at: &Path) -> Result<()> {
+        Ok(umount2(at, MntFlags::UMOUNT_NOFOLLOW)?)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        fs::rename(self.volumes.join(name), self.trash.join(name))?;
+        sync(&self.volumes)?;
+        sync(&self.trash)
+    }
+
+    fn settle(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.trash)? {
+            fs::remove_dir_all(entry?.path())?;
+        }
+        self.limit(0)
+    }
+}
+
+fn write_record(dir: &Path) -> Result<()> {
+    let new = dir.join("volume.yaml.new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&RECORD)?;
+    file.sync_all()?;
+    fs::rename(&new, dir.join("volume.yaml"))?;
+    sync(dir)
+}
+
+fn sync(dir: &Path) -> Result<()> {
+    Ok(File::open(dir)?.sync_all()?)
+}

@@ -1,0 +1,124 @@
+//! What volumes that a limit holds cost beside the same steps as bare system calls (`make bench`, as root).
+//!
+//! Two make and take away the same volumes in turn, in one pool, in one run: the engine in this process, and the system calls
+//! alone. Synced by both is what must be on disk before an answer: the volume's directories, its record (twice: being made,
+//! made; once more when it grows), and that it is gone. Measuring is `statfs(2)` of the volume and of its pool.
+//!
+//! The pool is `ULLAGE_BENCH_POOL`, an empty directory of an XFS that is mounted with prjquota; `ULLAGE_BENCH_ROUNDS` is how
+//! often each volume is made (100). Slow is no failure: the exit status tells only whether something broke.
+#![allow(clippy::print_stdout, reason = "a table is what it is for")]
+
+mod engine;
+mod floor;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use engine::Inside;
+use floor::Floor;
+use ullage::model::Bytes;
+
+/// What broke, in words.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Result<T, E = Failure> = std::result::Result<T, E>;
+
+const SIZE: Bytes = Bytes::mib(64);
+const GROWN: Bytes = Bytes::mib(128);
+
+/// The engine may take so much more than the floor.
+const LIMIT: f64 = 1.5;
+
+const STEPS: [&str; 4] = ["create", "expand", "stats", "delete"];
+
+/// Who makes volumes; each call is one step.
+trait Maker {
+    fn create(&self, name: &str) -> Result<()>;
+    /// Not timed: what is measured is mounted there.
+    fn show(&self, name: &str, at: &Path) -> Result<()>;
+    fn expand(&self, name: &str) -> Result<()>;
+    fn stats(&self, name: &str, at: &Path) -> Result<()>;
+    /// Not timed.
+    fn hide(&self, name: &str, at: &Path) -> Result<()>;
+    fn delete(&self, name: &str) -> Result<()>;
+    /// What is done behind the calls.
+    fn settle(&self) -> Result<()>;
+}
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            println!("the benchmark broke: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<()> {
+    let Some(root) = std::env::var_os("ULLAGE_BENCH_POOL").map(PathBuf::from) else {
+        println!("volumes held by a limit: not measured, ULLAGE_BENCH_POOL names no directory of an XFS with prjquota");
+        println!("(a kernel that has no project quotas: tests/guest/bench measures it in a virtual machine)");
+        return Ok(());
+    };
+    let rounds = match std::env::var("ULLAGE_BENCH_ROUNDS") {
+        Ok(text) => text.parse().map_err(|_| format!("ULLAGE_BENCH_ROUNDS is not a number: '{text}'"))?,
+        Err(_) => 100,
+    };
+    let place = root.join("shown");
+    std::fs::create_dir_all(&place)?;
+    let makers: [Box<dyn Maker>; 2] = [Box::new(Floor::new(&root)?), Box::new(Inside::new(&root)?)];
+    let mut times: [[Vec<Duration>; 4]; 2] = Default::default();
+    for round in 0..=rounds {
+        for (maker, times) in makers.iter().zip(&mut times) {
+            let found = live(maker.as_ref(), &format!("bench-{round}"), &place)?;
+            // The first warms up.
+            if round > 0 {
+                times.iter_mut().zip(found).for_each(|(times, time)| times.push(time));
+            }
+        }
+    }
+    report(&times);
+    Ok(())
+}
+
+fn live(maker: &dyn Maker, name: &str, at: &Path) -> Result<[Duration; 4]> {
+    let create = timed(|| maker.create(name))?;
+    maker.show(name, at)?;
+    let expand = timed(|| maker.expand(name))?;
+    let stats = timed(|| maker.stats(name, at))?;
+    maker.hide(name, at)?;
+    let delete = timed(|| maker.delete(name))?;
+    maker.settle()?;
+    Ok([create, expand, stats, delete])
+}
+
+fn timed(step: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let begun = Instant::now();
+    step()?;
+    Ok(begun.elapsed())
+}
+
+fn middle(times: &[Duration]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
+}
+
+fn report([floor, engine]: &[[Vec<Duration>; 4]; 2]) {
+    println!(
+        "\na volume that a limit holds, p50 in ms of {}; the engine at most {LIMIT} × the floor\n",
+        floor[0].len()
+    );
+    println!("| step   |  floor | engine |     × |");
+    println!("|--------|-------:|-------:|------:|");
+    let mut verdicts = Vec::new();
+    for (step, (floor, engine)) in STEPS.iter().zip(floor.iter().zip(engine)) {
+        let (floor, engine) = (middle(floor), middle(engine));
+        println!("| {step:6} | {floor:6.3} | {engine:6.3} | {:5.2} |", engine / floor);
+        let word = if engine <= LIMIT * floor { "ok    " } else { "MISSED" };
+        verdicts.push(format!("{word} {step}: {:.2} × the floor, at most {LIMIT}", engine / floor));
+    }
+    println!();
+    verdicts.iter().for_each(|verdict| println!("{verdict}"));
+}
