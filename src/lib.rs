@@ -15,7 +15,7 @@
 //! | [`k8s`] | the only place that knows Kubernetes' own API: claims are made and grown there, events are posted, and nothing is watched or cached |
 //! | [`observe`] | log, metrics, health |
 //! | [`engine`] | what a volume means: create, delete, expand, shrink, publish, mount, capacity, recover, locks |
-//! | [`backend`] | how a volume is made: an image file on a loop device |
+//! | [`backend`] | how a volume is made: an image file on a loop device, or a directory under a project quota |
 //! | [`store`] | records on disk |
 //! | [`config`] | the configuration, checked |
 //! | [`projects`] | project ids: who has which on a filesystem, `/etc/projects`, and what hostlet has left |
@@ -47,12 +47,17 @@
 //! into its record, then it is mounted there, without a staging path. Every start mounts it again; unmounting forgets it,
 //! last. What a kubelet has mounted is in no record.
 //!
-//! **Shrinking** ([`engine::Engine::shrink`], there and of ext4 only): unmounted; the record says that the filesystem may
-//! be smaller than the volume; the filesystem, what is overwritten kept beside the image; the record; the image is cut last;
-//! mounted again. Killed in between, the next start takes it back, or finishes it.
+//! **Shrinking** an image ([`engine::Engine::shrink`], there and of ext4 only): unmounted; the record says that the
+//! filesystem may be smaller than the volume; the filesystem, what is overwritten kept beside the image; the record; the
+//! image is cut last; mounted again. Killed in between, the next start takes it back, or finishes it.
 //!
 //! **Deleting** is one rename into the pool's trash, which is emptied behind. What lies there is being deleted,
 //! whatever its record says.
+//!
+//! **A volume under a project quota** is a directory that is bound where it is wanted: no image, no device, nothing to format.
+//! Creating: a free id ([`projects`]); the record, with that id; the directory; its tag; the kernel has to count one inode of the
+//! project, else somebody else has taken it at the same time, and another is tried; the limit, read back. Growing and shrinking
+//! set a limit. Deleting, behind the answer: the data, then the limit, then the record, and only then is the id free.
 //!
 //! **A request over HTTP**: a listener of [`api::serve`], which bounds connections and headers; preflight, origin, vendor,
 //! bearer, rate and size, in this order, in one place (`api::guard`); the route; the volume, looked up by whatever it is
@@ -79,7 +84,7 @@
 //! 3. Killed at any instruction, rebooted, or cut from power: the same call repeated gives the answer it would have
 //!    given, nothing is leaked, no other volume is touched (`tests/it/crash.rs` and `tests/it/wanted/crash.rs` try every step).
 //! 4. Records are written whole: a temporary file, fsync, rename, fsync of the directory.
-//! 5. The kernel is the truth: mounts and loop devices are read from it, never remembered.
+//! 5. The kernel is the truth: mounts, loop devices and limits are read from it, never remembered.
 //! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
 //! 7. A pod sees its own volumes, and no others.
 //! 8. An alert that is due is sent: once on entering, at once to whoever connects later, never lost to a slow reader.

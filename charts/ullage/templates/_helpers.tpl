@@ -60,58 +60,9 @@ projected:
 { name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
 {{- end -}}
 
-{{/*
-The host's directories that hold the pools, as JSON: {path: hostPath's type}. A pool that must be a mounted disk is seen through the
-directory above it: mounted itself, its path would be a mount in the container always. None lies in another one, since a mount in a
-shared mount would appear on the host.
-*/}}
-{{- define "ullage.directories" -}}
-{{- $wanted := dict -}}
-{{- range .Values.pools -}}
-  {{- $path := clean .path -}}
-  {{- if .requireMountPoint -}}
-    {{- if eq (dir $path) "/" -}}
-      {{- fail (printf "pools: '%s' with requireMountPoint lies in /: mount its disk one directory lower, such as /srv/ullage" .path) -}}
-    {{- end -}}
-    {{- $_ := set $wanted (dir $path) "Directory" -}}
-  {{- else if not (hasKey $wanted $path) -}}
-    {{- $_ := set $wanted $path "DirectoryOrCreate" -}}
-  {{- end -}}
-{{- end -}}
-{{- $outer := dict -}}
-{{- range $path, $type := $wanted -}}
-  {{- $inside := false -}}
-  {{- range $other, $_ := $wanted -}}
-    {{- if hasPrefix (printf "%s/" $other) $path }}{{ $inside = true }}{{ end -}}
-  {{- end -}}
-  {{- if not $inside }}{{ $_ := set $outer $path $type }}{{ end -}}
-{{- end -}}
-{{- toJson $outer -}}
-{{- end -}}
-
 {{/* What the schema cannot say. */}}
 {{- define "ullage.check" -}}
-{{- $names := dict -}}
-{{- range .Values.pools -}}
-  {{- if hasKey $names .name }}{{ fail (printf "pools: the name '%s' is there twice" .name) }}{{ end -}}
-  {{- $_ := set $names .name true -}}
-  {{- $path := printf "%s/" (clean .path) -}}
-  {{- range list $.Values.kubeletDir "/dev" "/proc" "/sys" "/run/ullage" "/etc/ullage" -}}
-    {{- if or (hasPrefix (printf "%s/" .) $path) (hasPrefix $path (printf "%s/" .)) -}}
-      {{- fail (printf "pools: '%s' lies in %s, or holds it: choose another directory" (trimSuffix "/" $path) .) -}}
-    {{- end -}}
-  {{- end -}}
-{{- end -}}
-{{- $classes := dict -}}
-{{- $defaults := 0 -}}
-{{- range .Values.storageClasses -}}
-  {{- if hasKey $classes .name }}{{ fail (printf "storageClasses: the name '%s' is there twice" .name) }}{{ end -}}
-  {{- $_ := set $classes .name true -}}
-  {{- if .default }}{{ $defaults = add1 $defaults }}{{ end -}}
-  {{- with (.parameters | default dict).pool -}}
-    {{- if not (hasKey $names .) }}{{ fail (printf "storageClasses: pool '%s' is not among pools: %s" . (keys $names | sortAlpha | join ", ")) }}{{ end -}}
-  {{- end -}}
-{{- end -}}
-{{- if gt $defaults 1 }}{{ fail "storageClasses: only one can be the default" }}{{ end -}}
+{{- include "ullage.checkPools" . -}}
+{{- include "ullage.checkClasses" . -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.podMonitor.enabled) }}{{ fail "prometheusRule.enabled needs podMonitor.enabled: without it there are no numbers" }}{{ end -}}
 {{- end -}}
