@@ -31,7 +31,7 @@ pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
 pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
-pub use located::{Located, Place, Source, Whereabouts};
+pub use located::{Expected, Located, Place, Source, Whereabouts};
 pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};

@@ -92,7 +92,7 @@ fn id(name: &str) -> VolumeId {
 }
 
 fn target(name: &str, gauge: &Arc<Fake>) -> Target {
-    Target { id: id(name), gauge: Arc::clone(gauge) as Arc<dyn Gauge>, generation: 0 }
+    Target { id: id(name), gauge: Arc::clone(gauge) as Arc<dyn Gauge>, generation: 0, warn_percent: None }
 }
 
 fn watch(gauges: &[(&str, &Arc<Fake>)]) -> (Monitor, Receiver<Arc<Event>>) {

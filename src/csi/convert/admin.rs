@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::backend::Fault;
 use crate::engine::{self, Inspection, PoolStatus};
 use crate::host::MountEntry;
-use crate::model::{self, Backend, FsKind};
+use crate::model::{self, Backend, FsKind, ProjectId};
 use crate::rpc::admin::{Claim, Fault as FaultMessage, FsState, Mount, Pool, SetAside, Usage, Volume};
 use crate::store::{Phase, Record, WantedMount};
 
@@ -77,6 +77,9 @@ fn of_record(record: &Record) -> Volume {
         gid: spec.owner.map(|owner| owner.gid),
         mode: spec.owner.map(|owner| owner.mode),
         wanted: record.mounts.iter().map(wanted).collect(),
+        warn_percent: spec.warn_percent.map(u32::from),
+        project_id: record.project.map(ProjectId::get),
+        inode_limit: spec.inodes.map(|limit| limit.of(spec.size)),
         ..Volume::default()
     }
 }
