@@ -51,6 +51,12 @@
 //! filesystem may be smaller than the volume; the filesystem, what is overwritten kept beside the image; the record; the
 //! image is cut last; mounted again. Killed in between, the next start takes it back, or finishes it.
 //!
+//! **Taking over** ([`engine::Engine::import`]) what hostlet has left: the record first, which says from where the directory
+//! comes; one rename; its limit. Killed before the rename, the next start takes the record away; after it, it does the rest.
+//!
+//! **An audit** ([`engine::Engine::audit`], every hour) looks at each file under a project quota, without the volume's lock, and
+//! counts those that are not in its project: a file's owner may take it out.
+//!
 //! **Deleting** is one rename into the pool's trash, which is emptied behind. What lies there is being deleted,
 //! whatever its record says.
 //!

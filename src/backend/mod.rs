@@ -134,6 +134,10 @@ pub trait Backend: Send + Sync {
     /// Brings a volume in order that was found when starting.
     fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
 
+    /// How many files of the volume are held to no size any more, as far as can be told; `None` once `go_on`, which is asked
+    /// again and again, says no.
+    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>>;
+
     /// How many volumes were found not to be what their records say, and were mended.
     fn mended(&self) -> u64;
 

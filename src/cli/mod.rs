@@ -2,6 +2,8 @@
 
 mod cluster;
 mod inject;
+mod interval;
+mod pool;
 mod quota;
 mod roles;
 mod token;
@@ -37,6 +39,8 @@ enum Command {
     QuotaApi(quota::QuotaApi),
     /// Create, mount, measure, grow and delete volumes of the running process
     Volume(volume::Volume),
+    /// Take over what another program has left on the disk of a pool of the running process
+    Pool(pool::Pool),
     /// Print or replace the token of the quota API (also: --token what|reset|set)
     Token(token::Token),
     /// Print what the quota API says of volumes, as it happens: levels, alerts, sizes
@@ -74,6 +78,7 @@ impl Command {
             Self::Standalone(standalone) => commands::standalone(standalone.asked()?),
             Self::QuotaApi(role) => role.run(),
             Self::Volume(volume) => volume.run(),
+            Self::Pool(pool) => pool.run(),
             Self::Token(token) => token.run(),
             Self::Watch(watch) => watch.run(),
             Self::Cluster(cluster) => cluster.run(),

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::Socket;
 use super::quota::{Levels, Quota};
+use super::{Socket, interval};
 use crate::api::tokens::Settings;
 use crate::commands::{self, Doors};
 use crate::config::Overrides;
@@ -36,6 +37,8 @@ pub(super) struct Driver {
     events: bool,
     #[command(flatten)]
     levels: Levels,
+    #[command(flatten)]
+    audits: Audits,
 }
 
 #[derive(Args, Debug)]
@@ -78,6 +81,22 @@ pub(super) struct Standalone {
     mount_dir: PathBuf,
     #[command(flatten)]
     quota: Quota,
+    #[command(flatten)]
+    audits: Audits,
+}
+
+#[derive(Args, Debug)]
+struct Audits {
+    /// How often every file of volumes in quota pools is looked at, whether it is in its project: 1h, 30m, 90s; 0: never
+    #[arg(
+        long,
+        env = "ULLAGE_AUDIT_INTERVAL",
+        hide_env_values = true,
+        value_name = "TIME",
+        default_value = "1h",
+        value_parser = interval::parse
+    )]
+    audit_interval: Duration,
 }
 
 #[derive(Args, Debug)]
@@ -121,9 +140,16 @@ pub(super) struct Telling {
 
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
-        let Driver { config, names, serving, kubelet, telling, events, levels } = driver;
+        let Driver { config, names, serving, kubelet, telling, events, levels, audits } = driver;
         let (kubelet, events) = (kubelet.asked(), events.then(|| levels.limits()));
-        Self { config, overrides: names.overrides(), doors: serving.doors(telling), kubelet, events }
+        Self {
+            config,
+            overrides: names.overrides(),
+            doors: serving.doors(telling),
+            kubelet,
+            events,
+            audits: audits.audit_interval,
+        }
     }
 }
 
@@ -136,13 +162,14 @@ impl Kubelet {
 
 impl Standalone {
     pub(super) fn asked(self) -> commands::Result<commands::Standalone> {
-        let Self { pool, names, serving, telling, mount_dir, quota } = self;
+        let Self { pool, names, serving, telling, mount_dir, quota, audits } = self;
         Ok(commands::Standalone {
             pool,
             overrides: names.overrides(),
             doors: serving.doors(telling),
             mount_dir,
             quota: quota.asked(Settings::PRIVATE)?,
+            audits: audits.audit_interval,
         })
     }
 }
@@ -242,6 +269,18 @@ mod tests {
         assert_eq!(events("ullage driver --events"), Some(Limits::default()));
         let limits = events("ullage driver --events --warning-percent 70 --full-percent 90").unwrap();
         assert_eq!((limits.warning_above, limits.full_above), ("70".parse().unwrap(), "90".parse().unwrap()));
+    }
+
+    #[test]
+    fn files_are_audited_every_hour_unless_somebody_says_otherwise() {
+        let audits = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver).audits,
+            Command::Standalone(standalone) => standalone.asked().unwrap().audits,
+            _ => panic!("no role"),
+        };
+        assert_eq!(audits("ullage driver"), Duration::from_secs(3600));
+        assert_eq!(audits("ullage standalone --pool p --audit-interval 0"), Duration::ZERO);
+        assert_eq!(audits("ullage driver --audit-interval 10m"), Duration::from_secs(600));
     }
 
     #[test]

@@ -30,7 +30,7 @@ enum Verb {
     Inspect(Named),
     /// Print how full a volume is
     Usage(Named),
-    /// Make a volume larger, also while it is written to; or smaller, an ext4 of `ullage standalone`
+    /// Make a volume larger, also while it is written to; or smaller: one of a quota pool, or an ext4 of `ullage standalone`
     Resize(Resize),
     /// Delete a volume and all that is in it; it must not be mounted
     Delete(Delete),

@@ -15,15 +15,21 @@ pub(super) struct Caretaker {
     recovered: watch::Receiver<bool>,
 }
 
+/// The first audit, if not sooner: a driver that was exchanged soon knows again what its predecessor did.
+const FIRST: Duration = Duration::from_secs(60);
+
 /// How often pools that are not served are tried again.
 const ROUND: Duration = Duration::from_secs(10);
 
 impl Caretaker {
-    /// Starts it. The engine says itself when it is ready.
-    pub(super) fn start(engine: Arc<Engine>) -> Self {
+    /// Starts it, with an audit in every such time; none where it is zero. The engine says itself when it is ready.
+    pub(super) fn start(engine: Arc<Engine>, audits: Duration) -> Self {
         // One wish that waits is enough: a round does everything there is to do.
         let (wake, woken) = mpsc::sync_channel(1);
         let (tell, recovered) = watch::channel(false);
+        if !audits.is_zero() {
+            tokio::spawn(audit(engine.clone(), recovered.clone(), audits));
+        }
         let thread = spawn_blocking(move || {
             engine.recover();
             let _ = tell.send(true);
@@ -58,6 +64,21 @@ impl Caretaker {
         }
         let _ = self.thread.await;
         Err(died)
+    }
+}
+
+/// On a thread of its own: it may take long, and nobody waits for it.
+async fn audit(engine: Arc<Engine>, mut recovered: watch::Receiver<bool>, audits: Duration) {
+    if recovered.wait_for(|recovered| *recovered).await.is_err() {
+        return;
+    }
+    tokio::time::sleep(audits.min(FIRST)).await;
+    loop {
+        let engine = engine.clone();
+        if let Err(error) = spawn_blocking(move || engine.audit()).await {
+            tracing::error!(%error, "the audit did not end");
+        }
+        tokio::time::sleep(audits).await;
     }
 }
 

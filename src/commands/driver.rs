@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::doors::Doors;
 use super::registrar::Kubelet;
@@ -20,13 +21,15 @@ pub struct Driver {
     pub kubelet: Option<Kubelet>,
     /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
     pub events: Option<Limits>,
+    /// How often the files of volumes under a limit are looked at; zero: never.
+    pub audits: Duration,
 }
 
 /// Serves the pools of a node until it is told to stop. A pool that cannot be served is tried again and again.
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    let Driver { doors, kubelet, events, .. } = driver;
+    let Driver { doors, kubelet, events, audits, .. } = driver;
     let events = events.map(Thresholds::new).transpose()?;
-    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, events })
+    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, events, audits })
 }

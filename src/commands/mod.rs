@@ -8,6 +8,7 @@ mod driver;
 mod error;
 mod herald;
 mod inject;
+pub mod pool;
 mod quota;
 mod quota_api;
 mod readiness;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::api::alerts::{Press, counters};
 use crate::api::tally::{Answered, Tally};
 use crate::engine::{Engine, PoolStatus, Sample};
-use crate::model::{Claim, Reading, Usage};
+use crate::model::{Backend, Claim, Reading, Usage};
 use crate::monitor::{self, Monitor, Numbers, VolumeNumbers};
 use crate::observe::metrics::{
     Distribution, PoolSample, QuotaSnapshot, RequestSample, Snapshot, Source, VolumeSample, WatchSnapshot,
@@ -24,11 +24,13 @@ pub(super) fn source(engine: Arc<Engine>) -> Source {
 }
 
 fn volume(sample: Sample) -> VolumeSample {
-    let Sample { record, allocated, usage } = sample;
+    let Sample { record, allocated, usage, files_left } = sample;
+    let is_image = record.backend() == Backend::Loop;
     let (size, pool, claim) = (record.spec.size, Some(record.spec.pool), record.spec.claim);
-    let is_reserved = !record.spec.sparse && record.phase == Phase::Ready;
+    let is_reserved = is_image && !record.spec.sparse && record.phase == Phase::Ready;
     let unreserved = allocated.filter(|_| is_reserved).map(|allocated| size.saturating_sub(allocated));
-    VolumeSample { volume: record.id, claim, pool, size, allocated, unreserved, usage }
+    let warn_percent = record.spec.warn_percent;
+    VolumeSample { volume: record.id, claim, pool, size, allocated, unreserved, usage, warn_percent, files_left }
 }
 
 fn pool(status: PoolStatus) -> PoolSample {
@@ -39,6 +41,7 @@ fn pool(status: PoolStatus) -> PoolSample {
         free: room.map(|room| room.free),
         available: room.map(|room| room.available),
         serving: room.is_some(),
+        mended: status.mended,
     }
 }
 
@@ -49,7 +52,17 @@ pub(super) fn watched(monitor: &Monitor) -> Snapshot {
         let Reading { size, available, inodes } = reading;
         let usage = Some(Usage { total: size, used: reading.used(), available, inodes });
         let (volume, claim) = (status.id.clone(), Claim::default());
-        Some(VolumeSample { volume, claim, pool: None, size, allocated: None, unreserved: None, usage })
+        Some(VolumeSample {
+            volume,
+            claim,
+            pool: None,
+            size,
+            allocated: None,
+            unreserved: None,
+            usage,
+            warn_percent: None,
+            files_left: None,
+        })
     });
     Snapshot { volumes: volumes.collect(), pools: Vec::new() }
 }

@@ -41,6 +41,8 @@ pub(super) struct House {
     pub(super) quota: Option<Local>,
     /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
     pub(super) events: Option<Thresholds>,
+    /// How often the files of volumes under a limit are looked at; zero: never.
+    pub(super) audits: Duration,
 }
 
 /// The quota API over the volumes of this machine.
@@ -100,7 +102,7 @@ impl House {
             (None, Some(watchman)) => metrics.with_watch(watchman.source()),
             (None, None) => metrics,
         });
-        let caretaker = Caretaker::start(engine.clone());
+        let caretaker = Caretaker::start(engine.clone(), self.audits);
         let refused = watchman
             .as_ref()
             .map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);

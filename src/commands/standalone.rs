@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::doors::Doors;
 use super::quota::Quota;
@@ -20,6 +21,8 @@ pub struct Standalone {
     pub mount_dir: PathBuf,
     /// Where and how the quota API is served.
     pub quota: Quota,
+    /// How often the files of volumes under a limit are looked at; zero: never.
+    pub audits: Duration,
 }
 
 /// Serves one directory on this host until it is told to stop; it is made where it is missing.
@@ -37,7 +40,8 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
     let mount_dir = fs::canonicalize(&standalone.mount_dir)
         .map_err(Error::step(format!("look at {}", standalone.mount_dir.display())))?;
     let quota = Some(Local { quota: standalone.quota, mount_dir });
-    serve(House { config, node, doors: standalone.doors, kubelet: None, needs_a_pool: true, quota, events: None })
+    let Standalone { doors, audits, .. } = standalone;
+    serve(House { config, node, doors, kubelet: None, needs_a_pool: true, quota, events: None, audits })
 }
 
 fn host_name() -> String {

@@ -3,12 +3,13 @@ use tonic::{Request, Response, Status, async_trait};
 use super::convert::{self, admin as say};
 use super::{Door, Error, Service, size};
 use crate::engine::{self, MountRequest};
-use crate::model::{VolumeId, VolumeSpec};
+use crate::model::{PoolName, VolumeId, VolumeSpec};
+use crate::projects::hostlet::State;
 use crate::rpc::admin::admin_server::Admin;
 use crate::rpc::admin::{
-    GetVolumeRequest, GetVolumeResponse, ListPoolsRequest, ListPoolsResponse, ListVolumesRequest, ListVolumesResponse,
-    MountVolumeRequest, MountVolumeResponse, Pool, ResizeVolumeRequest, ResizeVolumeResponse, UnmountVolumeRequest,
-    UnmountVolumeResponse, Volume,
+    GetVolumeRequest, GetVolumeResponse, ImportHostletRequest, ImportHostletResponse, ListPoolsRequest,
+    ListPoolsResponse, ListVolumesRequest, ListVolumesResponse, MountVolumeRequest, MountVolumeResponse, Pool,
+    ResizeVolumeRequest, ResizeVolumeResponse, UnmountVolumeRequest, UnmountVolumeResponse, Volume,
 };
 use crate::store::Record;
 
@@ -85,6 +86,24 @@ impl Admin for Service {
 
     async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
         let work = self.0.answer(request, |door, _| Ok(ListPoolsResponse { pools: door.list_pools() }));
+        work.await
+    }
+
+    async fn import_hostlet(
+        &self,
+        request: Request<ImportHostletRequest>,
+    ) -> Result<Response<ImportHostletResponse>, Status> {
+        let work = self.0.answer(request, |door, request| {
+            let ImportHostletRequest { pool, state, directory, apply } = request;
+            let pool = PoolName::parse(convert::required("pool", &pool)?).map_err(|_| Error::PoolName(pool))?;
+            let state = State::parse(&state).map_err(|error| Error::HostletState(error.to_string()))?;
+            let base = match directory.as_str() {
+                "" => None,
+                directory => Some(convert::path("directory", directory)?),
+            };
+            let items = door.engine.import(&pool, &state, base.as_deref(), apply)?;
+            Ok(ImportHostletResponse { items: items.iter().map(say::imported).collect() })
+        });
         work.await
     }
 }

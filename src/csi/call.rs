@@ -133,4 +133,5 @@ asks! {
     admin::MountVolumeRequest: "Admin.MountVolume" about volume;
     admin::UnmountVolumeRequest: "Admin.UnmountVolume" about volume;
     admin::ListPoolsRequest: "Admin.ListPools";
+    admin::ImportHostletRequest: "Admin.ImportHostlet";
 }

@@ -40,6 +40,10 @@ pub enum Error {
     Panicked,
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    #[error("pool '{0}' is none: a name has lower-case letters, digits and dashes")]
+    PoolName(String),
+    #[error("the state file of hostlet cannot be read: {0}")]
+    HostletState(String),
     #[error(transparent)]
     Size(#[from] SizeError),
     #[error(transparent)]

@@ -27,6 +27,8 @@ fn code(error: &Error) -> Code {
         | Error::AccessMode(_)
         | Error::MountGroup
         | Error::BothAccessTypes
+        | Error::PoolName(_)
+        | Error::HostletState(_)
         | Error::OtherContent { .. } => Code::InvalidArgument,
         // "Invalid `starting_token`": begin again without one.
         Error::Token(_) => Code::Aborted,

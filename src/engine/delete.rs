@@ -67,6 +67,7 @@ impl Engine {
         found.pool.ledger.forget(id);
         self.forget_absent(id);
         self.refusals.forget(id);
+        self.audited.forget(id);
         Ok(())
     }
 

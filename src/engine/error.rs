@@ -26,6 +26,12 @@ pub enum Error {
     NoPool { pool: PoolName, known: String },
     #[error("pool '{pool}' is not served: {reason}")]
     NotServed { pool: PoolName, reason: String },
+    #[error(
+        "the volumes of pool '{pool}' are images: directories can be taken over by a pool of the backend 'quota' only"
+    )]
+    NoLimits { pool: PoolName },
+    #[error("{}: {reason}", directory.display())]
+    NotImportable { directory: PathBuf, reason: String },
     #[error("pool '{pool}' cannot make {fs} filesystems: {reason}")]
     NoFilesystem { pool: PoolName, fs: FsKind, reason: String },
     #[error(
@@ -107,7 +113,8 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NoVolume(_) => Kind::NotFound,
-            Self::NoPool { .. } | Self::WrongContent { .. } => Kind::Invalid,
+            Self::NoPool { .. } | Self::NoLimits { .. } | Self::WrongContent { .. } => Kind::Invalid,
+            Self::NotImportable { .. } => Kind::NotNow,
             Self::Busy(_) => Kind::Busy,
             Self::Conflict { .. } => Kind::Exists,
             Self::Full { .. } | Self::Overcommitted { .. } | Self::RanFull { .. } | Self::TooLong { .. } => Kind::Full,

@@ -17,6 +17,8 @@ pub struct PoolStatus {
     pub room: Result<Room, String>,
     /// Which filesystems it can make, or why not.
     pub filesystems: BTreeMap<FsKind, Result<(), String>>,
+    /// How often since the start what holds a volume to its size was not as it should be, and was mended.
+    pub mended: u64,
 }
 
 /// Something in a pool that is not understood, and left alone.
@@ -65,7 +67,7 @@ impl Engine {
             let room = pool.served().map_err(|_| pool.state().as_ref().err().cloned().unwrap_or_default());
             let room = room.and_then(|_| pool.room(&self.machine).map_err(|error| error.to_string()));
             let filesystems = pool.state().as_ref().map(|served| served.filesystems.clone()).unwrap_or_default();
-            PoolStatus { config: pool.config.clone(), room, filesystems }
+            PoolStatus { config: pool.config.clone(), room, filesystems, mended: pool.backend.mended() }
         };
         self.pools.iter().map(status).collect()
     }

@@ -138,13 +138,24 @@ impl Ledger {
     }
 
     pub(super) fn room(&self, ground: Ground) -> Result<Room, host::Error> {
-        self.promises().room(ground)
+        self.promises().room(ground, Bytes::ZERO)
     }
 
     /// Promises a volume its size, or a volume that there is already a larger one.
     pub(super) fn admit(&self, ground: Ground, id: &VolumeId, promise: Promise) -> Result<Admission<'_>> {
+        self.admit_held(ground, id, promise, Bytes::ZERO)
+    }
+
+    /// The same of something that lies on the filesystem already, and takes so much there.
+    pub(super) fn admit_held(
+        &self,
+        ground: Ground,
+        id: &VolumeId,
+        promise: Promise,
+        held: Bytes,
+    ) -> Result<Admission<'_>> {
         let mut promises = self.promises();
-        let room = promises.room(ground)?;
+        let room = promises.room(ground, held)?;
         let before = promises.volumes.get(id).cloned();
         let more = promise.size.saturating_sub(before.as_ref().map(|before| before.size).unwrap_or_default());
         if ground.is_sparse(promise.sparse) {
@@ -165,24 +176,25 @@ impl Ledger {
 }
 
 impl Promises {
-    fn room(&self, ground: Ground) -> Result<Room, host::Error> {
+    /// As if so much more were free.
+    fn room(&self, ground: Ground, more: Bytes) -> Result<Room, host::Error> {
         let Ground { machine, config, dir, .. } = ground;
         // The volumes first, the filesystem after: what is allocated in between counts twice, never not at all.
         let pending = self.pending(ground)?;
         let space = machine.files.space(dir.path())?;
+        let unused = space.available.saturating_add(more);
         let reserve = config.reserve.of(space.total);
         let sizes = |sparse_only: bool| {
             let chosen = self.volumes.values().filter(move |promise| promise.sparse || !sparse_only);
             chosen.map(|promise| promise.size).sum()
         };
         let promised = sizes(false);
-        let free = space.available.saturating_sub(reserve).saturating_sub(pending);
+        let free = unused.saturating_sub(reserve).saturating_sub(pending);
         let available = match ground.has_limits() {
-            true => config.overcommit.more_of(space.total, reserve, promised).min(config.overcommit.more_of(
-                space.available,
-                reserve,
-                pending,
-            )),
+            true => config
+                .overcommit
+                .more_of(space.total, reserve, promised)
+                .min(config.overcommit.more_of(unused, reserve, pending)),
             false => free,
         };
         Ok(Room {

@@ -16,6 +16,17 @@ pub struct Located {
     pub place: Option<Place>,
 }
 
+/// A volume with a filesystem that is mounted on this machine, or should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// Which.
+    pub id: VolumeId,
+    /// Where it can be measured by [`Engine::read`]; `None`: it is not mounted where it is wanted.
+    pub place: Option<Place>,
+    /// The percentage at which a warning is wanted, where the volume has its own.
+    pub warn_percent: Option<u8>,
+}
+
 /// A mounted filesystem of a volume.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
@@ -103,14 +114,17 @@ impl View<'_> {
 }
 
 impl Engine {
-    /// Every volume with a filesystem that is mounted on this machine, whoever mounted it, and where: what can be measured
-    /// by [`Engine::read`]. With no place those that are not mounted where they are wanted.
-    pub fn expected(&self) -> Result<Vec<(VolumeId, Option<Place>)>> {
+    /// Every volume with a filesystem that is mounted on this machine, whoever mounted it, and where; and those that are not
+    /// mounted where they are wanted.
+    pub fn expected(&self) -> Result<Vec<Expected>> {
         let located = self.view()?.located()?.into_iter();
         let with_fs = located.filter(|located| located.record.spec.content != Content::Block);
         let expected = with_fs.filter_map(|located| match located.right_place().cloned() {
             None if located.record.mounts.is_empty() => None,
-            place => Some((located.record.id, place)),
+            place => {
+                let Record { id, spec, .. } = located.record;
+                Some(Expected { id, place, warn_percent: spec.warn_percent })
+            }
         });
         Ok(expected.collect())
     }

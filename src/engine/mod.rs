@@ -4,11 +4,13 @@
 //! while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
 //! answer it would have given.
 
+mod audit;
 mod capacity;
 mod create;
 mod delete;
 mod error;
 mod expand;
+mod import;
 mod inspect;
 mod ledger;
 mod located;
@@ -29,9 +31,10 @@ pub use capacity::Capacity;
 pub use create::CreateRequest;
 pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
+pub use import::{Imported, Outcome};
 pub use inspect::{PoolStatus, SetAside};
 pub use ledger::Room;
-pub use located::{Located, Place, Source, Whereabouts};
+pub use located::{Expected, Located, Place, Source, Whereabouts};
 pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
 pub use view::{Inspection, Sample, View};
@@ -46,6 +49,7 @@ use crate::config::PoolConfig;
 use crate::host::Machine;
 use crate::model::{PoolName, VolumeId};
 use crate::store::{self, Phase, Record, VolumeDir};
+use audit::Audited;
 use locks::VolumeLocks;
 use pool::Pool;
 use projects::Tables;
@@ -56,6 +60,7 @@ pub struct Engine {
     machine: Machine,
     pools: Vec<Pool>,
     tables: Tables,
+    audited: Audited,
     locks: VolumeLocks,
     refusals: Refusals,
     recovered: AtomicBool,
@@ -80,6 +85,7 @@ impl Engine {
             pools: pools.into_iter().map(|config| Pool::new(&machine, config)).collect(),
             machine,
             tables: Tables::default(),
+            audited: Audited::default(),
             locks: VolumeLocks::default(),
             refusals: Refusals::default(),
             recovered: AtomicBool::new(false),

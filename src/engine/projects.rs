@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::{Error, Result};
 use crate::host::Machine;
 use crate::model::{ProjectId, ProjectUsage, VolumeId};
-use crate::projects::{Block, EtcFiles, Holder, Project, Projects};
+use crate::projects::{Block, EtcFiles, Holder, Lines, Project, Projects};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What pools of limits share.
@@ -53,9 +53,14 @@ impl Tables {
 }
 
 impl Limits {
+    /// What others have written into `/etc/projects` and `/etc/projid`.
+    pub(super) fn others(&self) -> Result<Lines> {
+        Ok(self.etc.others(&self.block)?)
+    }
+
     /// A free project for something that is to lie at that path.
     pub(super) fn claim(&self, machine: &Machine, pool: &PoolDir, name: &str, path: &Path) -> Result<ProjectId> {
-        let lines = self.etc.others(&self.block)?;
+        let lines = self.others()?;
         let is_foreign = |id| {
             let counted = machine.quotas.usage(pool.path(), id)?.is_some_and(|usage| usage != ProjectUsage::default());
             Ok::<_, Error>(counted || lines.has(id))

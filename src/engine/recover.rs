@@ -114,7 +114,7 @@ impl Engine {
         let id = VolumeId::parse(name).map_err(|error| unreadable(&error.to_string()))?;
         let _lock = self.locks.lock(&id)?;
         let dir = pool.dir.volume(&id);
-        let Some(record) = Record::load(&*self.machine.files, &dir)? else {
+        let Some(mut record) = Record::load(&*self.machine.files, &dir)? else {
             return match self.remains(&dir)? {
                 None => self.discard(pool, &id),
                 Some(reason) => Err(unreadable(&reason).into()),
@@ -125,6 +125,7 @@ impl Engine {
                 tracing::info!(volume = %id, "a volume that was not finished is undone");
                 self.discard(pool, &id)
             }
+            Phase::Ready if record.taken_from.is_some() => self.recover_import(pool, &dir, &mut record),
             Phase::Ready => {
                 pool.ledger.record(&id, Promise::of(dir.clone(), &record));
                 self.recover_ready(pool, &dir, &record)

@@ -7,15 +7,21 @@ use crate::model::{Bytes, Content, FsKind, VolumeId, VolumeSpec};
 use crate::store::Record;
 
 impl Engine {
-    /// Gives a volume another size: grown online, or shrunk where this engine keeps mounts. Returns it.
+    /// Gives a volume another size: grown online, or made smaller, where a limit is all that holds it or this engine keeps
+    /// mounts. Returns it.
     pub fn resize(&self, id: &VolumeId, size: Bytes) -> Result<Bytes> {
-        match self.keeps_mounts && size <= self.existing(id)?.record.spec.size {
+        let found = self.existing(id)?;
+        let may_shrink = self.keeps_mounts || found.pool.backend.has_limits();
+        match may_shrink && size <= found.record.spec.size {
             true => self.shrink(id, size),
             false => self.expand(id, None, SizeRange { at_least: size, at_most: None }),
         }
     }
 
-    /// Makes an ext4 volume smaller: taken off the places where it is wanted, shrunk, and put back. Where it cannot be, all
+    /// Makes a volume smaller that is bounded by a limit: that is lowered at once, wherever the volume is mounted, but not
+    /// below what is in it and a margin.
+    ///
+    /// Or an ext4 volume: taken off the places where it is wanted, shrunk, and put back. Where it cannot be, all
     /// is as before. One that is small enough is left as it is.
     ///
     /// In this order, so that whoever finds the volume after a kill finds a whole one:

@@ -35,6 +35,8 @@ pub struct Sample {
     pub allocated: Option<Bytes>,
     /// How full it is, where it is mounted.
     pub usage: Option<Usage>,
+    /// How many of its files the last audit found outside its project, where there was one.
+    pub files_left: Option<u64>,
 }
 
 /// Where each image, or directory, is mounted.
@@ -92,6 +94,7 @@ impl View<'_> {
             Phase::Ready => backend.faults(&dir, &record, &self.mounts)?,
             Phase::Creating => Vec::new(),
         };
+        faults.extend(self.engine.audited.of(&record.id).filter(|left| *left > 0).map(Fault::FilesLeft));
         faults.extend(absent.into_iter().map(Fault::NotMounted));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
@@ -113,7 +116,8 @@ impl View<'_> {
         let place = stat.and_then(|stat| places.get(&stat.id)).filter(|_| record.spec.content != Content::Block);
         let usage = place.and_then(|(mount, target)| self.usage_of(mount, target));
         let allocated = stat.and_then(|_| pool.backend.taken(&dir, record.project).ok());
-        Some(Sample { record, allocated, usage })
+        let files_left = self.engine.audited.of(&record.id);
+        Some(Sample { record, allocated, usage, files_left })
     }
 
     /// The first place of every image and directory that is mounted.

@@ -28,6 +28,14 @@ pub trait ProjectQuotas: Send + Sync {
     /// The project of a file or directory itself (`FS_IOC_FSGETXATTR`), no link followed; `None`: id 0.
     fn project_of(&self, path: &Path) -> Result<Option<ProjectId>>;
 
+    /// How many files and directories, this one and all below it, are of another project, or of none. No link is followed and
+    /// no mount crossed; links, devices, pipes and sockets cannot be asked, and are not counted. What is in motion is counted
+    /// as it is met. `go_on` is asked again and again: `None` once it says no.
+    ///
+    /// # Errors
+    /// `ENAMETOOLONG` where it goes too deep.
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>>;
+
     /// Gives an empty directory to a project, and everything that is made in it from now on
     /// (`FS_IOC_FSSETXATTR`, `FS_XFLAG_PROJINHERIT`); synced.
     fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()>;

@@ -29,6 +29,8 @@ pub(super) struct Look {
 pub(super) struct Course {
     pub(super) status: Arc<Status>,
     pub(super) warnings: u64,
+    /// Where the volume's own warning begins.
+    pub(super) warn_percent: Option<u8>,
     growth: Option<Growth>,
     rates: Rates,
     /// The numbers that were last told, and when.
@@ -37,10 +39,11 @@ pub(super) struct Course {
 }
 
 impl Course {
-    pub(super) fn new(id: VolumeId) -> Self {
+    pub(super) fn new(id: VolumeId, warn_percent: Option<u8>) -> Self {
         Self {
             status: Arc::new(Status::new(id)),
             warnings: 0,
+            warn_percent,
             growth: None,
             rates: Rates::default(),
             told: None,
@@ -61,6 +64,7 @@ impl Course {
 
     fn measured(&mut self, rules: &Rules, reading: Reading, now: Instant, tell: &mut impl FnMut(Event)) {
         let Rules { thresholds, timing } = rules;
+        let thresholds = thresholds.of_volume(self.warn_percent);
         let status = Arc::make_mut(&mut self.status);
         let reading = believed(&mut self.growth, status.reading.as_ref(), reading, now, timing.growth);
         // A look begins up to a tick early.
@@ -150,7 +154,9 @@ impl Course {
         let wait = match &status.reading {
             // A device that grew: its filesystem follows within the blink of an eye.
             Some(_) if self.growth.is_some() => timing.shortest * 2,
-            Some(reading) if status.lost.is_none() => timing.wait(thresholds, status.level, reading, &self.rates),
+            Some(reading) if status.lost.is_none() => {
+                timing.wait(&thresholds.of_volume(self.warn_percent), status.level, reading, &self.rates)
+            }
             Some(_) | None => timing.way_back,
         };
         started + wait

@@ -142,7 +142,7 @@ mod tests {
                 let _ = released.lock().unwrap().recv();
             }
             let id = VolumeId::from_name(&format!("v{number}"));
-            Ok(vec![Target { id, gauge: Arc::new(Empty), generation: 0 }])
+            Ok(vec![Target { id, gauge: Arc::new(Empty), generation: 0, warn_percent: None }])
         };
         let follower = Arc::new(Follower::new(Arc::new(targets), monitor.clone()));
         let watched = || monitor.statuses().iter().map(|status| status.id.to_string()).collect::<Vec<_>>();

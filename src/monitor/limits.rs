@@ -101,6 +101,14 @@ impl Limits {
         }
     }
 
+    /// The same with the warning of one volume, which begins at that percentage, or below full where that is not below it;
+    /// it ends as far below as before.
+    pub(super) fn warning_at(self, percent: u8) -> Self {
+        let band = Share(self.warning_above.0 - self.warning_left_at.0);
+        let warning_above = Share::percent(percent).min(self.full_above.less(Share::percent(1))).max(Share(1));
+        Self { warning_above, warning_left_at: warning_above.less(band), ..self }
+    }
+
     /// The limits themselves where they make sense.
     pub(super) fn checked(self) -> Result<Self, InvalidLimits> {
         below("warning", self.warning_above, "full", self.full_above)?;
@@ -232,6 +240,27 @@ mod tests {
             ..good
         };
         assert_eq!(off.checked(), Ok(off));
+    }
+
+    #[test]
+    fn a_volume_has_a_warning_of_its_own_which_stays_below_full() {
+        let with_full = |full: &str, warning: &str| Limits::beginning(Bytes::mib(10), share(full), share(warning));
+        let cases = [
+            (Limits::default(), 70, "70%", "68%"),
+            (Limits::default(), 1, "1%", "0%"),
+            (Limits::default(), 94, "94%", "92%"),
+            (Limits::default(), 95, "94%", "92%"),
+            (Limits::default(), 99, "94%", "92%"),
+            (with_full("2.5", "1"), 80, "1.5%", "0.5%"),
+            (with_full("0.5", "0.25"), 80, "0.01%", "0%"),
+        ];
+        for (limits, percent, begins, ends) in cases {
+            let own = limits.warning_at(percent);
+            assert_eq!((own.warning_above.to_string(), own.warning_left_at.to_string()), (begins.into(), ends.into()));
+            assert_eq!(own.checked(), Ok(own), "{percent}");
+            let rest = Limits { warning_above: limits.warning_above, warning_left_at: limits.warning_left_at, ..own };
+            assert_eq!(rest, limits, "{percent}");
+        }
     }
 
     #[test]

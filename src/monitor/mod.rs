@@ -62,6 +62,9 @@ pub struct Target {
     pub gauge: Arc<dyn Gauge>,
     /// Another number than before: the gauge is another, and replaces the old one.
     pub generation: u64,
+    /// The percentage of its size at which its own warning begins; `None`: as with all others. One that is not below full
+    /// begins a little below it.
+    pub warn_percent: Option<u8>,
 }
 
 /// Watches volumes. Clones are the same monitor; with the last of them it ends.
@@ -169,7 +172,7 @@ impl Inner {
 
     fn put(&self, watched: &mut BTreeMap<VolumeId, Watched>, target: Target) {
         if let Some(known) = watched.get(&target.id) {
-            return known.cell.replace_gauge(target);
+            return known.cell.replace(target);
         }
         let busy = self.lingering.lock().expect("no holder panics").remove(&target.id);
         let busy = busy.and_then(|busy| busy.upgrade()).unwrap_or_default();

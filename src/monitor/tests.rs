@@ -92,7 +92,7 @@ fn id(name: &str) -> VolumeId {
 }
 
 fn target(name: &str, gauge: &Arc<Fake>) -> Target {
-    Target { id: id(name), gauge: Arc::clone(gauge) as Arc<dyn Gauge>, generation: 0 }
+    Target { id: id(name), gauge: Arc::clone(gauge) as Arc<dyn Gauge>, generation: 0, warn_percent: None }
 }
 
 fn watch(gauges: &[(&str, &Arc<Fake>)]) -> (Monitor, Receiver<Arc<Event>>) {
@@ -554,4 +554,29 @@ async fn a_gauge_that_panics_is_a_lost_volume() {
     gauge.set(900);
     secs(3).await;
     assert_eq!((drain(&mut events), monitor.ready()), (vec!["found".to_owned(), "measured 900".to_owned()], Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_with_a_warning_of_its_own_is_warned_of_there_and_others_are_not() {
+    let (a, b) = (Fake::new(900), Fake::new(900));
+    let (monitor, mut events) = watch(&[("a", &a)]);
+    monitor.add(Target { warn_percent: Some(50), ..target("b", &b) });
+    secs(2).await;
+    drain(&mut events);
+    a.set(400);
+    b.set(400);
+    secs(6).await;
+    let level = |name: &str| monitor.status(&id(name)).unwrap().level;
+    assert_eq!((level("a"), level("b")), (Level::Ok, Level::Warning));
+    // It ends as far below as every other.
+    b.set(510);
+    secs(6).await;
+    assert_eq!(level("b"), Level::Warning);
+    b.set(520);
+    secs(6).await;
+    assert_eq!(level("b"), Level::Ok);
+    // Made anew under the same name, with another wish: seen at once.
+    monitor.add(Target { warn_percent: Some(40), ..target("b", &b) });
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(level("b"), Level::Warning);
 }

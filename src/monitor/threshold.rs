@@ -41,6 +41,11 @@ impl Thresholds {
         &self.0
     }
 
+    /// Those of a volume whose warning begins at that percentage, where it has one of its own.
+    pub(super) fn of_volume(self, warn_percent: Option<u8>) -> Self {
+        warn_percent.map_or(self, |percent| Self(self.0.warning_at(percent)))
+    }
+
     /// The level that follows `previous` at such numbers.
     pub fn step(&self, previous: Level, reading: &Reading) -> Level {
         let stays_full = previous == Level::Full && !self.may_leave_full(reading);

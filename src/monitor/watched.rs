@@ -87,7 +87,7 @@ impl Common {
 
 impl Cell {
     pub(super) fn new(target: Target, busy: Arc<Busy>) -> Self {
-        let course = Course::new(target.id.clone());
+        let course = Course::new(target.id.clone(), target.warn_percent);
         Self {
             id: target.id,
             gauge: Mutex::new((target.generation, target.gauge)),
@@ -159,7 +159,12 @@ impl Cell {
         self.gauge.lock().expect("no holder panics").clone()
     }
 
-    pub(super) fn replace_gauge(&self, target: Target) {
+    /// What is measured from now on, where it is another than before.
+    pub(super) fn replace(&self, target: Target) {
+        let warned = std::mem::replace(&mut self.state().course.warn_percent, target.warn_percent);
+        if warned != target.warn_percent {
+            self.wake();
+        }
         let mut gauge = self.gauge.lock().expect("no holder panics");
         if gauge.0 != target.generation {
             *gauge = (target.generation, target.gauge);

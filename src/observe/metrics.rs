@@ -7,7 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::quota::QuotaNow;
 pub use super::quota::{QuotaSnapshot, QuotaSource, RequestSample};
-use super::samples::{POOL_GAUGES, VOLUME_GAUGES};
+use super::samples::{POOL_COUNTERS, POOL_GAUGES, VOLUME_GAUGES};
 pub use super::samples::{PoolSample, Snapshot, Source, VolumeSample};
 use super::watched::WatchedNow;
 pub use super::watched::{Distribution, WatchSnapshot, WatchSource, WatchedSample};
@@ -94,6 +94,13 @@ impl Collector for Now {
             let samples = pools.iter().map(|pool| ([("pool", pool.pool.as_str())], value(pool)));
             gauge(&mut encoder, name, help, samples)?;
         }
+        for (name, help, value) in POOL_COUNTERS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for pool in &pools {
+                let labels = [("pool", pool.pool.as_str())];
+                ConstCounter::new(value(pool).unwrap_or_default()).encode(family.encode_family(&labels)?)?;
+            }
+        }
         Ok(())
     }
 }
@@ -143,6 +150,8 @@ mod tests {
             allocated,
             unreserved: Some(Bytes::new(50)),
             usage: Some(usage),
+            warn_percent: Some(70),
+            files_left: Some(3),
         };
         let idle =
             VolumeSample { volume: VolumeId::from_name("b"), claim: Claim::default(), usage: None, ..mounted.clone() };
@@ -152,6 +161,7 @@ mod tests {
             free: Some(Bytes::new(600)),
             available: Some(Bytes::new(500)),
             serving: true,
+            mended: 2,
         };
         let gone = PoolSample {
             pool: PoolName::parse("gone").unwrap(),
@@ -159,6 +169,7 @@ mod tests {
             free: None,
             available: None,
             serving: false,
+            mended: 0,
         };
         Snapshot { volumes: vec![mounted, idle], pools: vec![served, gone] }
     }
@@ -190,6 +201,10 @@ mod tests {
             "ullage_pool_available_bytes{pool=\"default\"} 500".to_owned(),
             "ullage_pool_serving{pool=\"default\"} 1".to_owned(),
             "ullage_pool_serving{pool=\"gone\"} 0".to_owned(),
+            format!("ullage_volume_warn_percent{{{a}}} 70"),
+            format!("ullage_volume_files_left{{{a}}} 3"),
+            "# TYPE ullage_pool_mended counter".to_owned(),
+            "ullage_pool_mended_total{pool=\"default\"} 2".to_owned(),
             "# EOF".to_owned(),
         ];
         let lines: Vec<&str> = text.lines().collect();

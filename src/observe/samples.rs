@@ -28,6 +28,10 @@ pub struct VolumeSample {
     pub unreserved: Option<Bytes>,
     /// How full its filesystem is, where that is mounted.
     pub usage: Option<Usage>,
+    /// The percentage at which it is nearly full, where it has its own.
+    pub warn_percent: Option<u8>,
+    /// Its files that are held to no size, where they were counted.
+    pub files_left: Option<u64>,
 }
 
 /// One pool. What is not known of it (it is not served) is left out.
@@ -43,6 +47,8 @@ pub struct PoolSample {
     pub available: Option<Bytes>,
     /// Whether it is served.
     pub serving: bool,
+    /// How often what holds a volume to its size was mended.
+    pub mended: u64,
 }
 
 /// Where a snapshot comes from; it may block.
@@ -51,7 +57,7 @@ pub type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 /// The name of a number, what it is, and how it is had.
 pub(super) type Gauge<T> = (&'static str, &'static str, fn(&T) -> Option<u64>);
 
-pub(super) const VOLUME_GAUGES: [Gauge<VolumeSample>; 7] = [
+pub(super) const VOLUME_GAUGES: [Gauge<VolumeSample>; 9] = [
     ("ullage_volume_size_bytes", "The size of a volume", |volume| Some(volume.size.get())),
     ("ullage_volume_used_bytes", "What is taken in it", |volume| Some(volume.usage?.used.get())),
     ("ullage_volume_available_bytes", "What can still be written to it", |volume| Some(volume.usage?.available.get())),
@@ -61,6 +67,10 @@ pub(super) const VOLUME_GAUGES: [Gauge<VolumeSample>; 7] = [
     ("ullage_volume_unreserved_bytes", "What a reserved volume lacks of its reservation", |volume| {
         Some(volume.unreserved?.get())
     }),
+    ("ullage_volume_warn_percent", "Where it is nearly full, if not where others are", |volume| {
+        Some(volume.warn_percent?.into())
+    }),
+    ("ullage_volume_files_left", "Its files that no limit holds, by the last audit", |volume| volume.files_left),
 ];
 
 pub(super) const POOL_GAUGES: [Gauge<PoolSample>; 4] = [
@@ -69,6 +79,11 @@ pub(super) const POOL_GAUGES: [Gauge<PoolSample>; 4] = [
     ("ullage_pool_available_bytes", "What a new volume can have of it", |pool| Some(pool.available?.get())),
     ("ullage_pool_serving", "Whether it is served", |pool| Some(pool.serving.into())),
 ];
+
+pub(super) const POOL_COUNTERS: [Gauge<PoolSample>; 1] =
+    [("ullage_pool_mended", "Limits and projects of volumes that were not right, and were mended", |pool| {
+        Some(pool.mended)
+    })];
 
 impl VolumeSample {
     pub(super) fn labels(&self) -> [(&'static str, &str); 4] {

@@ -30,6 +30,9 @@ pub struct Record {
     /// says what is mounted. Not written where empty, so a program that does not know it reads every other record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<WantedMount>,
+    /// The directory that is just being moved here to become its data: until it is here, this is no volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<PathBuf>,
 }
 
 /// A place where a volume shall be.
@@ -58,12 +61,18 @@ impl Record {
     /// The record of a volume that is about to be made.
     pub fn creating(id: VolumeId, spec: VolumeSpec, created: OffsetDateTime) -> Self {
         let grown_to = spec.size;
-        Self { schema: SCHEMA, id, phase: Phase::Creating, created, spec, grown_to, project: None, mounts: Vec::new() }
+        let (phase, mounts) = (Phase::Creating, Vec::new());
+        Self { schema: SCHEMA, id, phase, created, spec, grown_to, project: None, mounts, taken_from: None }
     }
 
     /// How it is made.
     pub fn backend(&self) -> Backend {
         if self.project.is_some() { Backend::Quota } else { Backend::Loop }
+    }
+
+    /// Whether it is finished.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
     }
 
     /// Whether the filesystem has yet to follow the volume's size.

@@ -135,7 +135,7 @@ async fn a_volume_becomes_larger_and_smaller_and_goes() {
         assert!(!place.machine.pending(&volume));
     }
     let path = volume.path.clone().unwrap();
-    let at = place.engine.expected().unwrap().remove(0).1.unwrap();
+    let at = place.engine.expected().unwrap().remove(0).place.unwrap();
     assert_eq!(at.path, path);
     assert_eq!(place.engine.read(&at, &mut None).unwrap().size, Bytes::mib(512));
     assert_eq!(

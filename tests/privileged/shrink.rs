@@ -97,7 +97,7 @@ fn an_ext4_shrinks_with_everything_in_it() {
         assert!(sparse || world.allocated(&volume) >= SHRUNK, "still reserved");
         assert!(world.allocated(&volume) <= SHRUNK.saturating_add(Bytes::mib(1)), "{}", world.allocated(&volume));
         assert_eq!(world.faults(&volume), [""; 0]);
-        let place = world.engine.expected().unwrap().remove(0).1.unwrap();
+        let place = world.engine.expected().unwrap().remove(0).place.unwrap();
         assert_eq!(world.engine.read(&place, &mut None).unwrap().size, SHRUNK);
         match may_grow_mounted_ext4() {
             true => assert_eq!(world.engine.resize(&volume.id(), SIZE).unwrap(), SIZE),

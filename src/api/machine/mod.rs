@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::volumes::{Create, Created, Error, Resized, Volume, Volumes};
 use crate::backend;
 use crate::config::Defaults;
-use crate::engine::{self, Engine, Located, Place};
+use crate::engine::{self, Engine, Expected, Located};
 use crate::model::{Backend, Bytes, PoolName, VolumeId};
 use crate::monitor::Target;
 use crate::store::Record;
@@ -156,10 +156,10 @@ impl House {
 /// What is mounted cannot be read.
 pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
     // Another place, or another device there, is another gauge.
-    let target = |(id, place): (VolumeId, Option<Place>)| {
+    let target = |Expected { id, place, warn_percent }| {
         let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
         let gauge = VolumeGauge::new(engine.clone(), id.clone(), place);
-        Target { id, gauge: Arc::new(gauge), generation }
+        Target { id, gauge: Arc::new(gauge), generation, warn_percent }
     };
     Ok(engine.expected()?.into_iter().map(target).collect())
 }

@@ -122,6 +122,7 @@ impl Volumes for Shelf {
             id: volume.id.clone(),
             gauge: Arc::new(Quarter(volume.size)),
             generation: volume.size.get(),
+            warn_percent: None,
         };
         Ok(mounted.map(target).collect())
     }

@@ -127,7 +127,9 @@ impl Backend for ProjectDirs {
 
     fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error> {
         let Some(project) = project else { return Ok(Bytes::ZERO) };
-        let found = self.machine.quotas.usage(dir.path(), project)?;
+        // Asked beside it: it may not be there yet, and the project is the filesystem's.
+        let beside = dir.path().parent().unwrap_or(dir.path());
+        let found = self.machine.quotas.usage(beside, project)?;
         Ok(found.map(|usage| usage.bytes).unwrap_or_default())
     }
 
@@ -149,6 +151,10 @@ impl Backend for ProjectDirs {
 
     fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         self.mend(dir, record).map(drop)
+    }
+
+    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+        Ok(self.machine.quotas.strays(&dir.data(), limit::project(dir, record)?, go_on)?)
     }
 
     fn mended(&self) -> u64 {

@@ -6,20 +6,20 @@ use super::Result;
 use crate::model::Bytes;
 use crate::rpc::admin::admin_client::AdminClient;
 use crate::rpc::admin::{
-    GetVolumeRequest, ListVolumesRequest, ListVolumesResponse, MountVolumeRequest, ResizeVolumeRequest,
-    UnmountVolumeRequest, Volume,
+    GetVolumeRequest, ImportHostletRequest, ImportedItem, ListVolumesRequest, ListVolumesResponse, MountVolumeRequest,
+    ResizeVolumeRequest, UnmountVolumeRequest, Volume,
 };
 use crate::rpc::csi::controller_client::ControllerClient;
 use crate::rpc::csi::{CreateVolumeRequest, DeleteVolumeRequest};
 use crate::rpc::socket;
 
 /// Whoever serves, and the calls that are made there.
-pub(super) struct Client {
+pub(in crate::commands) struct Client {
     channel: Channel,
 }
 
 impl Client {
-    pub(super) async fn connect(socket: PathBuf) -> Result<Self> {
+    pub(in crate::commands) async fn connect(socket: PathBuf) -> Result<Self> {
         Ok(Self { channel: socket::connect(&socket).await? })
     }
 
@@ -56,6 +56,11 @@ impl Client {
     pub(super) async fn unmount(&self, volume: String, path: &Path) -> Result<()> {
         self.admin().unmount_volume(UnmountVolumeRequest { volume, path: text(path) }).await?;
         Ok(())
+    }
+
+    /// What becomes of hostlet's items, or could.
+    pub(in crate::commands) async fn import(&self, asked: ImportHostletRequest) -> Result<Vec<ImportedItem>> {
+        Ok(self.admin().import_hostlet(asked).await?.into_inner().items)
     }
 
     fn admin(&self) -> AdminClient<Channel> {

@@ -1,6 +1,6 @@
 //! `ullage volume`: a client of the process that serves, over its socket. It changes nothing by itself.
 
-mod client;
+pub(super) mod client;
 mod create;
 mod mount;
 pub(super) mod output;

@@ -56,7 +56,7 @@ pub(in crate::commands) fn say(text: &str) -> Result<()> {
 }
 
 /// Columns with nothing between them but space.
-pub(super) fn columns<const N: usize>(header: Option<[&str; N]>, rows: Vec<[String; N]>) -> String {
+pub(in crate::commands) fn columns<const N: usize>(header: Option<[&str; N]>, rows: Vec<[String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if let Some(header) = header {

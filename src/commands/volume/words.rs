@@ -23,7 +23,12 @@ pub(super) fn share(usage: &Usage) -> Option<String> {
 
 /// Everything there is to say, line by line.
 pub(super) fn everything(volume: &Volume) -> Vec<[String; 2]> {
-    let held = if volume.sparse { "sparse" } else { "reserved" };
+    let is_image = volume.project_id.is_none();
+    let held = match (is_image, volume.sparse) {
+        (false, _) => "limited",
+        (true, true) => "sparse",
+        (true, false) => "reserved",
+    };
     let mut lines = Lines::default();
     lines.add("name", &volume.name);
     lines.add("id", &volume.id);
@@ -35,9 +40,22 @@ pub(super) fn everything(volume: &Volume) -> Vec<[String; 2]> {
         lines.add("used", used(usage));
         lines.add("inodes", format!("{} of {}", usage.inodes_used, usage.inodes_total));
     }
-    lines.add("device", if volume.device.is_empty() { "not attached" } else { &volume.device });
+    if let Some(limit) = volume.inode_limit {
+        lines.add("inode limit", limit.to_string());
+    }
+    if let Some(percent) = volume.warn_percent {
+        lines.add("warning", format!("above {percent}%"));
+    }
+    if let Some(project) = volume.project_id {
+        lines.add("project", project.to_string());
+    }
+    if is_image {
+        lines.add("device", if volume.device.is_empty() { "not attached" } else { &volume.device });
+    }
     lines.each("mounted", volume.mounts.iter().map(mount), "nowhere");
-    lines.add("direct I/O", if volume.direct_io { "on" } else { "off" });
+    if is_image {
+        lines.add("direct I/O", if volume.direct_io { "on" } else { "off" });
+    }
     if let Some(owner) = owner(volume) {
         lines.add("owner", owner);
     }
@@ -140,6 +158,40 @@ health      GrowthPending: later";
         assert_eq!(columns(None, everything(&volume)), expected);
         let yaml = crate::yaml::print(&volume).unwrap();
         assert!(yaml.contains("sizeBytes: 2147483648\n") && yaml.contains("mode: '2750'\n"), "{yaml}");
+    }
+
+    #[test]
+    fn of_a_limit_its_project_and_of_an_image_its_device_is_said() {
+        let volume = Volume {
+            name: "db".into(),
+            id: "db".into(),
+            pool: "fast".into(),
+            backend: "quota".into(),
+            content: "xfs".into(),
+            size_bytes: 1 << 30,
+            allocated_bytes: 1 << 20,
+            phase: "ready".into(),
+            created_at: "2026-01-02T03:04:05Z".into(),
+            warn_percent: Some(70),
+            project_id: Some(100),
+            inode_limit: Some(262_144),
+            ..Volume::default()
+        };
+        let expected = "\
+name         db
+id           db
+pool         fast (quota)
+content      xfs
+size         1Gi (1073741824 bytes)
+on disk      1Mi, limited
+inode limit  262144
+warning      above 70%
+project      100
+mounted      nowhere
+made         2026-01-02T03:04:05Z
+phase        ready
+health       ok";
+        assert_eq!(columns(None, everything(&volume)), expected);
     }
 
     #[test]

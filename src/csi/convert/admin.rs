@@ -3,10 +3,10 @@
 use time::format_description::well_known::Rfc3339;
 
 use crate::backend::Fault;
-use crate::engine::{self, Inspection, PoolStatus};
+use crate::engine::{self, Inspection, Outcome, PoolStatus};
 use crate::host::MountEntry;
-use crate::model::{self, Backend, FsKind};
-use crate::rpc::admin::{Claim, Fault as FaultMessage, FsState, Mount, Pool, SetAside, Usage, Volume};
+use crate::model::{self, Backend, FsKind, ProjectId};
+use crate::rpc::admin::{Claim, Fault as FaultMessage, FsState, ImportedItem, Mount, Pool, SetAside, Usage, Volume};
 use crate::store::{Phase, Record, WantedMount};
 
 /// A volume and what the machine says of it.
@@ -58,6 +58,31 @@ pub(in crate::csi) fn set_aside(aside: &engine::SetAside) -> SetAside {
     SetAside { path: aside.path.display().to_string(), reason: aside.reason.clone() }
 }
 
+/// An item of hostlet's, and what becomes of it.
+pub(in crate::csi) fn imported(imported: &engine::Imported) -> ImportedItem {
+    let (outcome, reason) = match &imported.outcome {
+        Outcome::Possible => ("possible", ""),
+        Outcome::Done => ("done", ""),
+        Outcome::Present => ("present", ""),
+        Outcome::Refused(reason) => ("refused", reason.as_str()),
+    };
+    let item = ImportedItem {
+        name: imported.name.clone(),
+        outcome: outcome.to_owned(),
+        reason: reason.to_owned(),
+        ..ImportedItem::default()
+    };
+    let Some(volume) = &imported.volume else { return item };
+    ImportedItem {
+        project_id: Some(volume.project.get()),
+        directory: volume.directory.display().to_string(),
+        size_bytes: volume.size.get(),
+        used_bytes: volume.used.get(),
+        warn_percent: volume.warn_percent.map(u32::from),
+        ..item
+    }
+}
+
 fn of_record(record: &Record) -> Volume {
     let spec = &record.spec;
     Volume {
@@ -77,6 +102,9 @@ fn of_record(record: &Record) -> Volume {
         gid: spec.owner.map(|owner| owner.gid),
         mode: spec.owner.map(|owner| owner.mode),
         wanted: record.mounts.iter().map(wanted).collect(),
+        warn_percent: spec.warn_percent.map(u32::from),
+        project_id: record.project.map(ProjectId::get),
+        inode_limit: spec.inodes.map(|limit| limit.of(spec.size)),
         ..Volume::default()
     }
 }

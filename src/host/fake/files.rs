@@ -31,7 +31,7 @@ impl World {
         }
     }
 
-    fn is_mounted_on(&self, path: &Path) -> bool {
+    pub(super) fn is_mounted_on(&self, path: &Path) -> bool {
         self.mounts.iter().any(|mount| mount.target == path)
     }
 

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::disk::Ino;
 use super::projects::Ground;
 use super::{Fake, World};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
@@ -48,6 +49,15 @@ impl World {
         inode.inherited = inode.is_directory() && project.is_some();
         self.sync_inode(ino);
         Ok(())
+    }
+
+    /// The project of a directory and of all below it, not of what is mounted there.
+    fn projects_below(&self, path: &Path, ino: Ino) -> Vec<Option<ProjectId>> {
+        let inode = self.now.inode(ino);
+        let below = inode.entries.iter().flatten().map(|(name, ino)| (path.join(name), *ino));
+        let below = below.filter(|(path, _)| !self.is_mounted_on(path));
+        let below = below.flat_map(|(path, ino)| self.projects_below(&path, ino));
+        std::iter::once(inode.project).chain(below).collect()
     }
 
     /// One step of `quotactl(2)`, on a filesystem that counts projects.
@@ -97,6 +107,24 @@ impl ProjectQuotas for Fake {
         world.step("FS_IOC_FSGETXATTR", path)?;
         let ino = world.find(path).map_err(|errno| Error::call("open", path, errno))?;
         Ok(world.now.inode(ino).project)
+    }
+
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+        let projects = {
+            let mut world = self.world();
+            world.step("readdir", dir)?;
+            let ino = world.find(dir).map_err(|errno| Error::call("open", dir, errno))?;
+            world.projects_below(dir, ino)
+        };
+        // Whoever is asked may ask the machine.
+        let mut strays = 0;
+        for found in projects {
+            if !go_on() {
+                return Ok(None);
+            }
+            strays += u64::from(found != Some(project));
+        }
+        Ok(Some(strays))
     }
 
     fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()> {

@@ -11,6 +11,7 @@ mod names;
 mod owner;
 mod quotas;
 mod remove;
+mod strays;
 mod superblock;
 mod tools;
 

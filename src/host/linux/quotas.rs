@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, major, minor};
 use nix::sys::statfs::{self, FsType};
 
 use super::failure::Named;
-use super::{fill, mount_table};
+use super::{fill, mount_table, strays};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use crate::sys::quotactl::{self, Of, Quota};
@@ -69,7 +69,7 @@ impl ProjectQuotas for LinuxQuotas {
     }
 
     fn project_of(&self, path: &Path) -> Result<Option<ProjectId>> {
-        let opened = open_as_it_is(path)?;
+        let opened = opened_as_it_is(path)?;
         let found = fsxattr::project(&opened).of("FS_IOC_FSGETXATTR", path)?;
         Ok(ProjectId::new(found.id))
     }
@@ -80,6 +80,10 @@ impl ProjectQuotas for LinuxQuotas {
         let wish = fsxattr::Project { id: project.get(), inherited: true };
         fsxattr::set_project(&opened, wish).of("FS_IOC_FSSETXATTR", dir)?;
         opened.sync_all().of("fsync", dir)
+    }
+
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+        strays::count(dir, project, go_on)
     }
 
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {
@@ -160,9 +164,13 @@ fn known(found: Quota) -> Option<(ProjectId, ProjectUsage)> {
 }
 
 /// Opens a file or directory without an effect on it: a device, a pipe or a link is refused with `EOPNOTSUPP`.
-fn open_as_it_is(path: &Path) -> Result<File> {
+pub(super) fn opened_as_it_is(path: &Path) -> Result<File> {
     let place = open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()).of("open", path)?;
-    let place = File::from(place);
+    opened_again(&File::from(place), path)
+}
+
+/// The same of what was opened as a place only (`O_PATH`).
+pub(super) fn opened_again(place: &File, path: &Path) -> Result<File> {
     let kind = place.metadata().of("fstat", path)?.file_type();
     if !kind.is_file() && !kind.is_dir() {
         return Err(Error::call("FS_IOC_FSGETXATTR", path, Errno::EOPNOTSUPP));

@@ -218,3 +218,47 @@ fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
         create(&world, "a", Bytes::gib(1)).unwrap();
     }
 }
+
+#[test]
+fn a_limit_is_lowered_by_a_resize_though_a_kubelet_keeps_the_mounts() {
+    let world = world();
+    let id = create(&world, "a", Bytes::gib(4)).unwrap().id;
+    world.fake.write_in(&data(&id), "file", Bytes::gib(1)).unwrap();
+    assert_eq!(world.engine.resize(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2));
+    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(2)));
+    let refused = world.engine.resize(&id, Bytes::gib(1)).unwrap_err();
+    assert_eq!((refused.kind(), record(&world, "a").spec.size), (Kind::ShrinkRefused, Bytes::gib(2)), "{refused}");
+    assert_eq!(world.engine.resize(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2), "the same");
+    assert_eq!(world.engine.resize(&id, Bytes::gib(3)).unwrap(), Bytes::gib(3));
+}
+
+#[test]
+fn an_audit_finds_files_that_have_left_and_mends_what_has_drifted() {
+    let world = world();
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let other = create(&world, "b", Bytes::gib(1)).unwrap().id;
+    world.fake.machine().files.create_dir(&data(&id).join("dir")).unwrap();
+    for name in ["file", "dir/file"] {
+        world.fake.write_in(&data(&id), name, Bytes::mib(1)).unwrap();
+    }
+    let (faults, samples) = (|| world.engine.health(&id).unwrap(), || world.engine.view().unwrap().samples().unwrap());
+    let counts = || samples().iter().map(|sample| sample.files_left).collect::<Vec<_>>();
+    assert_eq!(counts(), [None, None], "not known before");
+    world.engine.audit();
+    assert_eq!((faults(), counts()), (vec![], vec![Some(0), Some(0)]));
+    world.fake.set_project_behind(&data(&id).join("file"), None).unwrap();
+    world.fake.set_project_behind(&data(&id).join("dir"), Some(project(7))).unwrap();
+    world.fake.machine().quotas.set_limit(Path::new(POOL), project(101), of_bytes(Bytes::gib(9))).unwrap();
+    world.engine.audit();
+    assert_eq!((faults(), counts()), (vec![Fault::FilesLeft(2)], vec![Some(2), Some(0)]));
+    assert_eq!(usage(&world, project(101)).limit, of_bytes(Bytes::gib(1)));
+    assert_eq!((world.engine.pools()[0].mended, world.engine.health(&other).unwrap()), (1, vec![]));
+    for name in ["file", "dir"] {
+        world.fake.set_project_behind(&data(&id).join(name), Some(project(100))).unwrap();
+    }
+    world.engine.audit();
+    assert_eq!(faults(), []);
+    world.engine.delete(&id).unwrap();
+    world.engine.audit();
+    assert_eq!(counts(), [Some(0)]);
+}

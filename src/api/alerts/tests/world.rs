@@ -79,7 +79,7 @@ impl World {
         let tank = |(volume, available): &(&str, u64)| (id(volume), Arc::new(Tank(Mutex::new(reading(*available)))));
         let tanks: BTreeMap<_, _> = volumes.iter().map(tank).collect();
         for (id, gauge) in tanks.clone() {
-            monitor.add(Target { id: id.clone(), gauge, generation: 0 });
+            monitor.add(Target { id: id.clone(), gauge, generation: 0, warn_percent: None });
             monitor.measure(&id).await;
         }
         let (stop, stopping) = watch::channel(false);

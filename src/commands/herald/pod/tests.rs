@@ -95,7 +95,12 @@ impl Gauge for Full {
 
 fn full_volume() -> Monitor {
     let monitor = Monitor::new(Thresholds::default());
-    monitor.set_targets(vec![Target { id: VolumeId::from_name("tmp"), gauge: Arc::new(Full), generation: 0 }]);
+    monitor.set_targets(vec![Target {
+        id: VolumeId::from_name("tmp"),
+        gauge: Arc::new(Full),
+        generation: 0,
+        warn_percent: None,
+    }]);
     monitor
 }
 

@@ -1,0 +1,124 @@
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Entry, OwningIter, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+use super::failure::Named;
+use super::quotas::{opened_again, opened_as_it_is};
+use crate::host::{Error, Result};
+use crate::model::ProjectId;
+use crate::sys::fsxattr;
+
+/// A directory on the way down, and its names that were not met yet.
+struct Level {
+    dir: File,
+    names: OwningIter,
+}
+
+/// How deep it goes: each level takes two descriptors.
+const DEEPEST: usize = 256;
+
+/// Counts what is not of a project, at a directory and below: see [`crate::host::ProjectQuotas::strays`].
+///
+/// Every step is one name in an open directory, so that nobody can lead it elsewhere by exchanging a directory for a link
+/// meanwhile; names are read as they come, so that a directory of millions takes no memory.
+pub(super) fn count(top: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+    let (mut path, opened) = (top.to_owned(), opened_as_it_is(top)?);
+    let mut strays = u64::from(is_stray(&opened, project, &path)?);
+    let mut levels = vec![Level::read(opened, &path)?];
+    while let Some(level) = levels.last_mut() {
+        if !go_on() {
+            return Ok(None);
+        }
+        let Some(entry) = level.names.next() else {
+            levels.pop();
+            path.pop();
+            continue;
+        };
+        let entry = entry.of("readdir", &path)?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if !may_have_project(&entry) {
+            continue;
+        }
+        path.push(name);
+        let met = meet(&level.dir, name, &path)?;
+        if let Some(met) = &met {
+            strays += u64::from(is_stray(met, project, &path)?);
+        }
+        match met.filter(|met| met.metadata().is_ok_and(|met| met.is_dir())) {
+            Some(_) if levels.len() == DEEPEST => return Err(Error::call("openat2", path, Errno::ENAMETOOLONG)),
+            Some(dir) => levels.push(Level::read(dir, &path)?),
+            None => drop(path.pop()),
+        }
+    }
+    Ok(Some(strays))
+}
+
+impl Level {
+    fn read(dir: File, path: &PathBuf) -> Result<Self> {
+        let again = dir.try_clone().of("dup", path)?;
+        Ok(Self { dir, names: Dir::from_fd(again.into()).of("fdopendir", path)?.into_iter() })
+    }
+}
+
+/// Files and directories, and what a filesystem does not tell the kind of.
+fn may_have_project(entry: &Entry) -> bool {
+    let is_itself = matches!(entry.file_name().to_bytes(), b"." | b"..");
+    !is_itself && matches!(entry.file_type(), None | Some(Type::File | Type::Directory))
+}
+
+/// What a name leads to, opened without an effect on it. `None`: it is gone, is a link or a device by now, or something is
+/// mounted there.
+fn meet(above: impl AsFd, name: &OsStr, path: &Path) -> Result<Option<File>> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(resolve);
+    let place = match openat2(above, name, how) {
+        Ok(place) => File::from(place),
+        Err(Errno::ENOENT | Errno::EXDEV | Errno::ELOOP | Errno::ENOTDIR) => return Ok(None),
+        Err(errno) => return Err(Error::call("openat2", path, errno)),
+    };
+    match opened_again(&place, path) {
+        Err(error) if matches!(error.errno(), Some(Errno::EOPNOTSUPP | Errno::ENOENT)) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn is_stray(file: &File, project: ProjectId, path: &Path) -> Result<bool> {
+    Ok(fsxattr::project(file).of("FS_IOC_FSGETXATTR", path)?.id != project.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nothing has a project, all that is met is a stray of any.
+    #[test]
+    fn everything_is_met_once_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(made("a/b/c")).unwrap();
+        for name in ["x", "a/x", "a/b/c/x"] {
+            std::fs::write(made(name), b"x").unwrap();
+        }
+        std::fs::write(dir.path().join(OsStr::from_bytes(b"a/\xff")), b"x").unwrap();
+        std::os::unix::fs::symlink("/", made("a/root")).unwrap();
+        std::os::unix::fs::symlink("..", made("a/b/up")).unwrap();
+        nix::unistd::mkfifo(&made("a/pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let any = ProjectId::new(4_000_000_000).unwrap();
+        match count(dir.path(), any, &mut || true) {
+            Err(error) if matches!(error.errno(), Some(Errno::ENOTTY | Errno::EOPNOTSUPP)) => {} // no projects there
+            counted => assert_eq!(counted.unwrap(), Some(8)),
+        }
+        let mut left = 3;
+        let told_to_stop = count(dir.path(), any, &mut || {
+            left -= 1;
+            left > 0
+        });
+        assert!(matches!(told_to_stop, Ok(None) | Err(_)));
+    }
+}
