@@ -4,6 +4,7 @@ mod capacity;
 mod growth;
 mod limits;
 mod pods;
+mod pool_image;
 mod pools;
 mod volumes;
 
