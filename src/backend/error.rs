@@ -152,6 +152,46 @@ pub enum Error {
         /// Which.
         option: String,
     },
+    /// A mount would hide what lies where a pool's image is to be mounted.
+    #[error("{} is not empty: it holds '{name}', which the pool's own filesystem would hide", path.display())]
+    PoolNotBare {
+        /// Where.
+        path: PathBuf,
+        /// One of the names there.
+        name: String,
+    },
+    /// There is something that cannot be an image.
+    #[error("{} is not a regular file", file.display())]
+    NotAFile {
+        /// Which.
+        file: PathBuf,
+    },
+    /// A pool's image is larger than the configuration says.
+    #[error("{}: the pool's image is {actual}, and its configured size is {configured}: it does not become smaller", image.display())]
+    PoolImageTooLarge {
+        /// Which.
+        image: PathBuf,
+        /// Its length.
+        actual: Bytes,
+        /// What the configuration says.
+        configured: Bytes,
+    },
+    /// There is no room for a pool's image.
+    #[error("{}: a pool's image of {size} does not fit, for {free} are free", image.display())]
+    NoRoomForImage {
+        /// Which.
+        image: PathBuf,
+        /// How large it is to be.
+        size: Bytes,
+        /// What its filesystem has left.
+        free: Bytes,
+    },
+    /// Another process is about to make or to mount a pool's image.
+    #[error("another process has locked {}, to make or to mount an image", dir.display())]
+    ImageBeingMade {
+        /// Where the image lies.
+        dir: PathBuf,
+    },
     /// `discard` on a reserved volume.
     #[error("mount option 'discard' would give reserved space away: use it with sparse volumes")]
     DiscardReserved,
@@ -163,6 +203,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Whether the pool's filesystem had no room.
     pub fn is_no_space(&self) -> bool {
-        matches!(self, Self::Host(error) if error.is_no_space())
+        match self {
+            Self::Host(error) => error.is_no_space(),
+            Self::NoRoomForImage { .. } => true,
+            _ => false,
+        }
     }
 }

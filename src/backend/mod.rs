@@ -7,12 +7,14 @@ mod error;
 mod fault;
 mod loop_image;
 pub mod place;
+mod pool_image;
 mod presence;
 mod project_quota;
 mod staging;
 
 pub use error::{Error, Result};
 pub use fault::Fault;
+pub use pool_image::PoolDisk;
 pub use presence::Presence;
 pub use staging::{Growth, Staging, same_access};
 

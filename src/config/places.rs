@@ -27,7 +27,8 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
     if up { resolved(&path) } else { path }
 }
 
-/// Refuses two pools of one name, and two of which one's directory is or holds the other's.
+/// Refuses two pools of one name, two of which one's directory is or holds the other's, and images in such a directory or of
+/// two pools.
 pub(super) fn apart(pools: &[(usize, PoolConfig)], faults: &mut Vec<Fault>) {
     let resolved: Vec<PathBuf> = pools.iter().map(|(_, pool)| resolved(&pool.path)).collect();
     for (at, (index, pool)) in pools.iter().enumerate() {
@@ -43,6 +44,26 @@ pub(super) fn apart(pools: &[(usize, PoolConfig)], faults: &mut Vec<Fault>) {
                 faults.push(Fault::new(format!("pools[{index}].path"), reason));
             }
         }
+    }
+    images_apart(pools, &resolved, faults);
+}
+
+fn images_apart(pools: &[(usize, PoolConfig)], places: &[PathBuf], faults: &mut Vec<Fault>) {
+    let files = pools.iter().filter_map(|(index, pool)| Some((index, resolved(&pool.limits.image.as_ref()?.file))));
+    let mut seen: Vec<(usize, PathBuf)> = Vec::new();
+    for (index, file) in files {
+        let shown = file.display();
+        let mut refuse = |reason| faults.push(Fault::new(format!("pools[{index}].image.file"), reason));
+        for ((other, pool), place) in pools.iter().zip(places) {
+            if met(&file, place).is_some() {
+                let theirs = pool.path.display();
+                refuse(format!("'{shown}' is in the way of '{theirs}', the directory of pools[{other}]: keep it beside"));
+            }
+        }
+        if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == file) {
+            refuse(format!("'{shown}' is already the image of pools[{other}]"));
+        }
+        seen.push((*index, file));
     }
 }
 

@@ -168,6 +168,8 @@ fn kind_of(error: &backend::Error) -> Kind {
         Backend::Incompatible { .. } => Kind::Exists,
         Backend::NotMounted { .. } => Kind::NotNow,
         Backend::HeldByOthers { .. }
+        | Backend::ImageBeingMade { .. }
+        | Backend::PoolNotBare { .. }
         | Backend::ForeignMount { .. }
         | Backend::Busy { .. }
         | Backend::Unfit { .. }
@@ -185,6 +187,9 @@ fn kind_of(error: &backend::Error) -> Kind {
         | Backend::LimitNotKept { .. }
         | Backend::StillHeld { .. }
         | Backend::DirectoryMissing { .. }
+        | Backend::NotAFile { .. }
+        | Backend::PoolImageTooLarge { .. }
+        | Backend::NoRoomForImage { .. }
         | Backend::Host(_) => Kind::Failed,
     }
 }

@@ -6,6 +6,7 @@ use ulid::Ulid;
 use super::pool::{Pool, Served};
 use super::projects::{Limits, Tables};
 use super::{Error, Result};
+use crate::backend::PoolDisk;
 use crate::host::{self, FileKind, Lock, Machine};
 use crate::model::{FsKind, VolumeId};
 use crate::store::{Marker, VolumeDir};
@@ -16,9 +17,26 @@ pub(super) type Proofs = BTreeMap<FsKind, Result<(), String>>;
 impl Pool {
     /// Looks whether the pool can be served; it is from [`Pool::serve`] on.
     pub(super) fn open(&self, machine: &Machine, tables: &Tables) -> Result<Served, String> {
+        let Some(disk) = PoolDisk::of(machine, &self.config) else { return self.open_there(machine, tables, None) };
+        let mounted = disk.mount().map_err(|error| error.to_string())?;
+        let opened = self.open_there(machine, tables, Some(&disk));
+        // What cannot be served is left as it was found.
+        if opened.is_err()
+            && mounted
+            && let Err(error) = disk.unmount()
+        {
+            tracing::warn!(pool = %self.name(), %error, "the pool's image stays mounted");
+        }
+        opened
+    }
+
+    fn open_there(&self, machine: &Machine, tables: &Tables, disk: Option<&PoolDisk>) -> Result<Served, String> {
         self.check_place(machine)?;
         let lock = self.take(machine)?;
         let marker = self.check(machine)?;
+        if let Some(Err(error)) = disk.map(PoolDisk::grow) {
+            tracing::error!(pool = %self.name(), %error, "the pool's image stays as large as it is");
+        }
         let longest = self.backend.largest(&self.dir).map_err(|error| error.to_string())?;
         let filesystems = self.backend.filesystems(&self.dir).map_err(|error| error.to_string())?;
         let has_limits = self.backend.has_limits();

@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 use super::ledger::Promise;
 use super::pool::Pool;
 use super::{Engine, Error, Result, SetAside};
+use crate::backend::PoolDisk;
 use crate::model::VolumeId;
 use crate::store::{self, Phase, Record};
 
@@ -32,6 +33,8 @@ impl Engine {
                         Error::NotServed { reason, .. } => reason,
                         error => error.to_string(),
                     }));
+                    // Its own image is mounted again at once.
+                    is_back |= pool.config.limits.image.is_some() && self.open(pool);
                 }
             }
         }
@@ -43,6 +46,9 @@ impl Engine {
 
     fn tend_served(&self, pool: &Pool) {
         pool.prove_again(&self.machine);
+        if let Some(Ok(false) | Err(_)) = PoolDisk::of(&self.machine, &pool.config).map(|disk| disk.reserve_again()) {
+            tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
+        }
         self.reserve_again(pool);
         if let Err(error) = pool.empty_trash(&self.machine) {
             tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");

@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::{FileId, Result};
-use crate::model::{Bytes, VolumeId};
+use crate::model::{Bytes, PoolName, VolumeId};
 
 /// Loop devices: block devices made of files (`loop(4)`).
 pub trait LoopDevices: Send + Sync {
@@ -62,8 +62,8 @@ impl fmt::Display for LoopDevice {
 /// How to attach an image.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attach {
-    /// Whose it is, written into the device for those who find it later.
-    pub volume: VolumeId,
+    /// Whose it is, written into the device for those who find it later: [`Backing::tag_of`], [`Backing::tag_of_pool`].
+    pub tag: String,
     /// Ask for direct I/O on the image. The kernel may decline: [`Backing::direct_io`] says what came of it.
     pub direct_io: bool,
 }
@@ -84,6 +84,12 @@ pub struct Backing {
 /// What a tag of ours begins with.
 const OURS: &str = "ullage/";
 
+/// What the tag of a pool's own image begins with: it is no volume's.
+const POOL: &str = "ullage-pool/";
+
+/// The longest tag.
+const LONGEST_TAG: usize = 63;
+
 /// The longest id that a tag names in full; a hash is one longer.
 const LONGEST: usize = 55;
 
@@ -96,7 +102,14 @@ impl Backing {
         }
     }
 
-    /// Whether it is a volume's, whosever.
+    /// The tag of the device under a whole pool: as much of its name as there is room for.
+    pub fn tag_of_pool(pool: &PoolName) -> String {
+        let mut tag = format!("{POOL}{pool}");
+        tag.truncate(LONGEST_TAG); // a name is ASCII
+        tag
+    }
+
+    /// Whether it is a volume's, whosever; of a pool's image it is not.
     pub fn is_volume(&self) -> bool {
         self.tag.starts_with(OURS)
     }

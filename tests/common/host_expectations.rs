@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use ullage::host::{Attach, FileId, HeldLoop, Machine, Result};
+use ullage::host::{Attach, Backing, FileId, HeldLoop, Machine, Result};
 use ullage::model::{Bytes, FsKind, MountOptions, VolumeId};
 
 /// A machine, and the places in it that an expectation may use.
@@ -68,7 +68,7 @@ fn formatted_image_of(bed: &dyn Bed, fs: FsKind, size: Bytes) -> PathBuf {
 }
 
 fn options() -> Attach {
-    Attach { volume: VolumeId::from_name("expected"), direct_io: true }
+    Attach { tag: Backing::tag_of(&VolumeId::from_name("expected")), direct_io: true }
 }
 
 fn attached(bed: &dyn Bed, image: &Path) -> HeldLoop {

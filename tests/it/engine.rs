@@ -5,6 +5,7 @@ mod growth;
 mod import;
 mod limits;
 mod pods;
+mod pool_image;
 mod pools;
 mod volumes;
 

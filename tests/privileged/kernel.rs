@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ullage::host::{Attach, HeldLoop};
-use ullage::model::{Bytes, FsKind, MountOptions, Owner, VolumeId};
+use ullage::model::{Bytes, FsKind, MountOptions, Owner};
 use ullage::monitor::MountChanges;
 
 use crate::common::host_expectations::{Bed, soon, soon_free};
@@ -24,7 +24,7 @@ fn formatted(bed: &Scratch, fs: FsKind) -> PathBuf {
 }
 
 fn attach(bed: &Scratch, image: &Path, direct_io: bool) -> HeldLoop {
-    let options = Attach { volume: VolumeId::from_name("kernel"), direct_io };
+    let options = Attach { tag: "kernel".into(), direct_io };
     bed.machine().loops.attach(image, &options).unwrap()
 }
 
@@ -123,7 +123,7 @@ fn twenty_threads_attach_and_detach_and_no_device_is_lost_or_shared() {
             scope.spawn(move || {
                 machine.files.create_image(image, Bytes::mib(1)).unwrap();
                 let id = machine.files.stat(image).unwrap().unwrap().id;
-                let options = Attach { volume: VolumeId::from_name(&format!("v{number}")), direct_io: true };
+                let options = Attach { tag: format!("v{number}"), direct_io: true };
                 for round in 0..30 {
                     let held = machine.loops.attach(image, &options).unwrap();
                     let device = held.device();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use tempfile::TempDir;
-use ullage::host::{Attach, Error, FileId, LoopDevice, Machine, Result, linux};
+use ullage::host::{Attach, Backing, Error, FileId, LoopDevice, Machine, Result, linux};
 use ullage::model::{Bytes, FsKind, MountOptions, VolumeId};
 
 use crate::common::host_expectations::Bed;
@@ -51,7 +51,7 @@ impl Scratch {
     }
 
     fn mount_pool(&self, fs: FsKind, options: &[&str]) {
-        let attach = Attach { volume: VolumeId::from_name("scratch-pool"), direct_io: true };
+        let attach = Attach { tag: Backing::tag_of(&VolumeId::from_name("scratch-pool")), direct_io: true };
         let device = self.machine.loops.attach(&self.pool_image(), &attach).unwrap();
         let pool = self.machine.mounts.open(&device, fs, &MountOptions::from_flags(options)).unwrap();
         pool.attach(&self.pool()).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ullage::engine::{Engine, Kind, MountRequest};
-use ullage::host::linux;
+use ullage::host::{Attach, Backing, linux};
 use ullage::model::{Bytes, FsKind};
 
 use crate::growth::may_grow_mounted_ext4;
@@ -179,7 +179,7 @@ fn a_resize2fs_that_is_killed_is_taken_back() {
         assert_ne!(marked, record);
         fs::write(image.with_file_name("volume.yaml"), marked).unwrap();
         world.stop();
-        let attach = ullage::host::Attach { volume: volume.id(), direct_io: true };
+        let attach = Attach { tag: Backing::tag_of(&volume.id()), direct_io: true };
         let device = machine.loops.attach(&image, &attach).unwrap();
         let path = device.device().path();
         Command::new("/usr/sbin/e2fsck").args(["-f", "-p"]).arg(&path).stdout(Stdio::null()).status().unwrap();

@@ -48,7 +48,7 @@ impl LoopImages {
         if stat.size > record.spec.size {
             self.trim(dir, record)?;
         }
-        let attach = Attach { volume: record.id.clone(), direct_io: record.spec.direct_io };
+        let attach = Attach { tag: Backing::tag_of(&record.id), direct_io: record.spec.direct_io };
         let held = self.machine.loops.attach(&dir.image(), &attach)?;
         self.remember(&record.id, held.device());
         tracing::debug!(device = %held.device(), "attached");
@@ -185,13 +185,13 @@ impl LoopImages {
 /// Any process that looks for loop devices opens them for a moment, and what is open is not detached: udev, blkid, and
 /// whoever looks for a free one.
 #[derive(Default)]
-struct Patience {
+pub(in crate::backend) struct Patience {
     waits: u32,
 }
 
 impl Patience {
     /// Waits: 1, 2, 4, … 128 ms, for on a busy node who looks is not soon done; after those it is at its end.
-    fn is_at_its_end(&mut self) -> bool {
+    pub(in crate::backend) fn is_at_its_end(&mut self) -> bool {
         if self.waits == 8 {
             return true;
         }

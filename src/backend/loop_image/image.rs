@@ -1,9 +1,11 @@
+use std::path::Path;
+
 use nix::errno::Errno;
 use tracing::info_span;
 
 use super::LoopImages;
 use crate::backend::{Error, Result};
-use crate::host::{self, Attach, Stat};
+use crate::host::{self, Attach, Backing, Machine, Stat};
 use crate::model::{Bytes, FsKind, MountOptions, Owner, VolumeId};
 use crate::store::{Record, VolumeDir};
 
@@ -35,24 +37,14 @@ impl LoopImages {
         let image = dir.image();
         self.machine.files.create_image(&image, Bytes::mib(300))?;
         self.machine.tools.format(&image, fs)?;
-        let device = self.machine.loops.attach(&image, &Attach { volume: probe_id(), direct_io: true })?;
+        let device = self.machine.loops.attach(&image, &Attach { tag: Backing::tag_of(&probe_id()), direct_io: true })?;
         self.machine.mounts.open(&device, fs, &MountOptions::default())?;
         Ok(())
     }
 
     /// Gives every block of the first `to` bytes to the image; those before `from` may be in use.
     pub(super) fn reserve(&self, dir: &VolumeDir, from: Bytes, to: Bytes) -> Result<()> {
-        let _step = info_span!("reserve").entered();
-        let image = dir.image();
-        tracing::debug!(image = %image.display(), %to, "allocate");
-        match self.machine.files.allocate(&image, to) {
-            // Such a filesystem punches no holes either: what was filled once stays filled.
-            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {
-                Ok(self.machine.files.fill(&image, from, to)?)
-            }
-            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => Ok(()),
-            other => Ok(other?),
-        }
+        reserve(&self.machine, &dir.image(), from, to)
     }
 
     /// The image as it is on disk; what is wrong with it is an error.
@@ -67,7 +59,7 @@ impl LoopImages {
 
     /// Mounted nowhere, so that a kill in between leaves nothing behind.
     fn set_owner(&self, dir: &VolumeDir, id: &VolumeId, fs: FsKind, owner: Owner) -> Result<()> {
-        let attach = Attach { volume: id.clone(), direct_io: false };
+        let attach = Attach { tag: Backing::tag_of(id), direct_io: false };
         let device = self.machine.loops.attach(&dir.image(), &attach)?;
         self.machine.mounts.open(&device, fs, &MountOptions::default())?.set_owner(owner)?;
         Ok(())
@@ -87,6 +79,18 @@ impl LoopImages {
             return Ok(true);
         }
         Ok(self.machine.files.stat(&dir.image())?.is_none_or(|stat| stat.allocated >= size))
+    }
+}
+
+/// Gives every block of the first `to` bytes to an image; those before `from` may be in use.
+pub(in crate::backend) fn reserve(machine: &Machine, image: &Path, from: Bytes, to: Bytes) -> Result<()> {
+    let _step = info_span!("reserve").entered();
+    tracing::debug!(image = %image.display(), %to, "allocate");
+    match machine.files.allocate(image, to) {
+        // Such a filesystem punches no holes either: what was filled once stays filled.
+        Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => Ok(machine.files.fill(image, from, to)?),
+        Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => Ok(()),
+        other => Ok(other?),
     }
 }
 

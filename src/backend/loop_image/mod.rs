@@ -7,6 +7,9 @@ mod image;
 mod shrink;
 mod stage;
 
+pub(super) use device::Patience;
+pub(super) use image::reserve;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

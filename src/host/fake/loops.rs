@@ -100,7 +100,7 @@ impl LoopDevices for Fake {
         let device = Attached {
             image: ino,
             size: world.now.inode(ino).len,
-            tag: Backing::tag_of(&options.volume),
+            tag: options.tag.clone(),
             autoclear: true,
             direct_io: options.direct_io,
             holders: 1, // at once, or it would be cleared

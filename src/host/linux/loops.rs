@@ -28,10 +28,9 @@ impl LoopDevices for LinuxLoops {
             .open(image)
             .of("open", image)?;
         let control = File::open(CONTROL).of("open", CONTROL)?;
-        let tag = Backing::tag_of(&options.volume);
         for _ in 0..TRIES {
             let number = loop_device::free_number(&control).of("LOOP_CTL_GET_FREE", CONTROL)?;
-            if let Some(held) = try_attach(LoopDevice(number), &file, &tag, options.direct_io)? {
+            if let Some(held) = try_attach(LoopDevice(number), &file, &options.tag, options.direct_io)? {
                 return Ok(held);
             }
         }

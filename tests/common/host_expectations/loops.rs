@@ -1,5 +1,5 @@
 use nix::errno::Errno;
-use ullage::host::{Attach, Backing, FileId, LoopDevice};
+use ullage::host::{Attach, FileId, LoopDevice};
 use ullage::model::Bytes;
 
 use super::{Bed, Expectation, attached, id_of, options, plain_image, refused_with, soon_free};
@@ -28,7 +28,7 @@ fn attach(bed: &dyn Bed) {
     assert_eq!(loops.size(held.device()).unwrap(), Bytes::mib(8));
     let backing = loops.backing(held.device()).unwrap().unwrap();
     assert_eq!(backing.image, id_of(bed, &image));
-    assert_eq!(backing.tag, Backing::tag_of(&options().volume));
+    assert_eq!(backing.tag, options().tag);
     assert!(backing.autoclear);
     drop(held);
     soon_free(bed, &image);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ullage::engine::{Kind, PublishRequest, StageRequest};
 use ullage::host::fake::How;
-use ullage::host::{Attach, LoopDevice};
+use ullage::host::{Attach, Backing, LoopDevice};
 use ullage::model::{Bytes, Content, MountOptions, VolumeId};
 
 use super::{EXT4, kind};
@@ -29,7 +29,7 @@ fn an_image_that_somebody_else_attached_is_not_attached_twice() {
     let world = World::new();
     let volume = Volume::xfs("db");
     world.create(&volume).unwrap();
-    let theirs = Attach { volume: VolumeId::from_name("theirs"), direct_io: false };
+    let theirs = Attach { tag: Backing::tag_of(&VolumeId::from_name("theirs")), direct_io: false };
     let held = world.fake.machine().loops.attach(&volume.image(), &theirs).unwrap();
     let error = world.stage(&volume).unwrap_err();
     assert_eq!(error.kind(), Kind::NotNow);
@@ -45,7 +45,7 @@ fn a_device_that_is_still_there_is_taken_again() {
     let volume = Volume::xfs("db");
     world.create(&volume).unwrap();
     // Held by a copy of the mount in another namespace, say: unmounted here, and still attached.
-    let ours = Attach { volume: volume.id(), direct_io: true };
+    let ours = Attach { tag: Backing::tag_of(&volume.id()), direct_io: true };
     let held = world.fake.machine().loops.attach(&volume.image(), &ours).unwrap();
     world.fake.machine().loops.keep(&held).unwrap();
     world.restart(How::Kill);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ullage::engine::Kind;
 use ullage::engine::StageRequest;
-use ullage::host::Attach;
+use ullage::host::{Attach, Backing};
 use ullage::model::{Bytes, Content, MountOptions};
 
 use super::{A, B, EXT4, kind, mounted};
@@ -88,7 +88,7 @@ fn what_an_earlier_shrink_left_is_taken_back_before_the_next() {
     }
     let (machine, undo) = (world.fake.machine(), volume.image().with_file_name("shrink.undo"));
     machine.files.create_synced(&undo).unwrap();
-    let attach = Attach { volume: volume.id(), direct_io: true };
+    let attach = Attach { tag: Backing::tag_of(&volume.id()), direct_io: true };
     let device = machine.loops.attach(&volume.image(), &attach).unwrap();
     machine.tools.shrink(&device, Bytes::mib(120), &undo).unwrap();
     drop(device);

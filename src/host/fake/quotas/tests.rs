@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::fake::{Cut, How};
 use crate::host::{Attach, Machine};
-use crate::model::{FsKind, MountOptions, VolumeId};
+use crate::model::{FsKind, MountOptions};
 
 const DATA: &str = "/pool/data";
 
@@ -132,7 +132,7 @@ fn an_image_that_is_mounted_so_has_projects_of_its_own() {
     machine.tools.format(image, FsKind::Xfs).unwrap();
     machine.files.create_dir(pool).unwrap();
     for (flags, is_on) in [(&["noatime"], false), (&["prjquota"], true)] {
-        let attach = Attach { volume: VolumeId::from_name("pool"), direct_io: true };
+        let attach = Attach { tag: "pool".into(), direct_io: true };
         let device = machine.loops.attach(image, &attach).unwrap();
         let opened = machine.mounts.open(&device, FsKind::Xfs, &MountOptions::from_flags(flags)).unwrap();
         opened.attach(pool).unwrap();
