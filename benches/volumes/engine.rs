@@ -21,7 +21,7 @@ impl Inside {
     pub(crate) fn new(root: &Path) -> Result<Self> {
         let pool = root.join("engine");
         std::fs::create_dir_all(&pool)?;
-        let config = Config::standalone(&pool, &Overrides::default())?;
+        let config = Config::standalone(&pool, "loop", &Overrides::default())?;
         let meter = Arc::<Meter>::default();
         let engine = Engine::new(metered(linux::machine(), &meter), config.pools);
         engine.recover();

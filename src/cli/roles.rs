@@ -64,6 +64,10 @@ pub(super) struct Standalone {
     /// The directory in which volumes live; it is made where it is missing
     #[arg(long, env = "ULLAGE_POOL", hide_env_values = true, value_name = "DIR")]
     pool: PathBuf,
+    /// How its volumes are made: loop (images on loop devices) or quota (directories under a project quota, on XFS or ext4
+    /// mounted with prjquota)
+    #[arg(long, env = "ULLAGE_BACKEND", hide_env_values = true, value_name = "BACKEND", default_value = "loop")]
+    backend: String,
     #[command(flatten)]
     names: Names,
     #[command(flatten)]
@@ -162,9 +166,10 @@ impl Kubelet {
 
 impl Standalone {
     pub(super) fn asked(self) -> commands::Result<commands::Standalone> {
-        let Self { pool, names, serving, telling, mount_dir, quota, audits } = self;
+        let Self { pool, backend, names, serving, telling, mount_dir, quota, audits } = self;
         Ok(commands::Standalone {
             pool,
+            backend,
             overrides: names.overrides(),
             doors: serving.doors(telling),
             mount_dir,

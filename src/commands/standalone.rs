@@ -13,6 +13,8 @@ use crate::config::{Config, Overrides};
 pub struct Standalone {
     /// The directory of the pool `default`.
     pub pool: PathBuf,
+    /// How its volumes are made: `loop` or `quota`.
+    pub backend: String,
     /// The driver's and the node's name, where they are given.
     pub overrides: Overrides,
     /// Where it serves.
@@ -29,7 +31,7 @@ pub struct Standalone {
 ///
 /// Somebody is watching: where the pool cannot be served, that is an error and not a state.
 pub fn standalone(standalone: Standalone) -> Result<()> {
-    let config = Config::standalone(&standalone.pool, &standalone.overrides)?;
+    let config = Config::standalone(&standalone.pool, &standalone.backend, &standalone.overrides)?;
     for pool in &config.pools {
         fs::create_dir_all(&pool.path).map_err(Error::step(format!("make {}", pool.path.display())))?;
     }

@@ -45,9 +45,10 @@ struct Wishes {
 }
 
 impl File {
-    /// A file that says nothing but where the pool `default` lies.
-    pub(super) fn with_pool(path: &str) -> Self {
-        let pool = Pool { name: "default".to_owned(), path: path.to_owned(), ..Pool::default() };
+    /// A file that says nothing but where the pool `default` lies, and how its volumes are made.
+    pub(super) fn with_pool(path: &str, backend: &str) -> Self {
+        let backend = Some(backend.to_owned());
+        let pool = Pool { name: "default".to_owned(), path: path.to_owned(), backend, ..Pool::default() };
         Self { pools: Some(vec![pool]), ..Self::default() }
     }
 }

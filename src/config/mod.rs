@@ -65,11 +65,11 @@ impl Config {
         file::checked(file, overrides).map_err(|faults| Error::Meaning { origin: origin.to_owned(), faults })
     }
 
-    /// One pool, `default`, in that directory, and every default: what needs no file.
-    pub fn standalone(pool: &Path, overrides: &Overrides) -> Result<Self, Error> {
+    /// One pool, `default`, in that directory, of that backend (`loop` or `quota`), and every default: what needs no file.
+    pub fn standalone(pool: &Path, backend: &str, overrides: &Overrides) -> Result<Self, Error> {
         let pool = places::absolute(pool);
         let faults = match pool.to_str() {
-            Some(pool) => match file::checked(file::File::with_pool(pool), overrides) {
+            Some(pool) => match file::checked(file::File::with_pool(pool, backend), overrides) {
                 Ok(config) => return Ok(config),
                 Err(faults) => faults,
             },
@@ -91,7 +91,12 @@ impl Config {
 
 /// A fault of the only pool, by the flag that gave it.
 fn flagged(fault: Fault) -> Fault {
-    if fault.key.starts_with("pools") { Fault { key: "--pool".to_owned(), ..fault } } else { fault }
+    let flag = match fault.key.as_str() {
+        "pools[0].backend" => "--backend",
+        key if key.starts_with("pools") => "--pool",
+        _ => return fault,
+    };
+    Fault { key: flag.to_owned(), ..fault }
 }
 
 impl Default for Defaults {

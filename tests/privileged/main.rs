@@ -11,6 +11,7 @@ mod health;
 mod host;
 mod kernel;
 mod kills;
+mod limits;
 mod quotas;
 mod scratch;
 mod shrink;

@@ -59,12 +59,18 @@ impl Scratch {
 
     /// Takes the pool's mount away, and makes another.
     pub(crate) fn remount_pool(&self, fs: FsKind, options: &[&str]) {
+        self.remount_changed(fs, options, |_| {});
+    }
+
+    /// The same, with the image changed in between.
+    pub(crate) fn remount_changed(&self, fs: FsKind, options: &[&str], change: impl Fn(&Path)) {
         patiently(&self.pool(), || self.machine.mounts.unmount(&self.pool()));
         let image = self.pool_image();
         patiently(&image, || match self.machine.loops.is_attached(&image) {
             Ok(true) => Err(Error::call("LOOP_CLR_FD", &image, Errno::EBUSY)),
             other => other,
         });
+        change(&image);
         self.mount_pool(fs, options);
     }
 

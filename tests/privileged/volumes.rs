@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -48,9 +49,10 @@ fn a_reserved_volume_can_be_filled_though_others_have_filled_the_pool() {
     }
 }
 
-/// Takes all room of the pool, as somebody does who does not ask.
-pub(crate) fn fill_pool(world: &World) {
-    let others = File::create(world.scratch.dir().join("others")).unwrap();
+/// Takes all room of the pool, as somebody does who does not ask: with this file.
+pub(crate) fn fill_pool(world: &World) -> PathBuf {
+    let file = world.scratch.dir().join("others");
+    let others = File::create(&file).unwrap();
     let (mut has, mut piece) = (0, Bytes::gib(1).signed());
     while piece >= 4096 {
         match fallocate(&others, FallocateFlags::empty(), has, piece) {
@@ -61,6 +63,7 @@ pub(crate) fn fill_pool(world: &World) {
             }
         }
     }
+    file
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(crate) struct World {
 /// An engine, its pool, and the places where volumes are mounted: also those of another process.
 pub(crate) struct Node {
     pub(crate) engine: Engine,
+    pub(crate) config: PoolConfig,
     pub(crate) pool: PathBuf,
     pub(crate) mounts: PathBuf,
 }
@@ -36,7 +37,13 @@ impl World {
     }
 
     pub(crate) fn over(scratch: Scratch) -> Self {
-        let node = Node::new(linux::machine(), scratch.dir(), scratch.mount_point(""));
+        let config = pool(scratch.dir());
+        Self::with(scratch, config)
+    }
+
+    /// With a pool in `scratch` that is configured so.
+    pub(crate) fn with(scratch: Scratch, config: PoolConfig) -> Self {
+        let node = Node::serving(linux::machine(), config, scratch.mount_point(""));
         for above in ["staging", "pods"] {
             fs::create_dir(node.mounts.join(above)).unwrap();
         }
@@ -51,7 +58,8 @@ impl World {
     /// The next process on the machine that the last one left.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.node = Node::new(linux::machine(), self.scratch.dir(), self.scratch.mount_point(""));
+        let config = self.node.config.clone();
+        self.node = Node::serving(linux::machine(), config, self.scratch.mount_point(""));
         assert_eq!(self.engine.set_aside(), []);
     }
 
@@ -84,17 +92,12 @@ impl Deref for World {
 }
 
 impl Node {
-    pub(crate) fn new(machine: Machine, pool: PathBuf, mounts: PathBuf) -> Self {
-        let config = PoolConfig {
-            name: PoolName::parse("default").unwrap(),
-            path: pool.clone(),
-            backend: Backend::Loop,
-            require_mount_point: false,
-            reserve: Reserve::Share(500),
-            overcommit: Overcommit::Unlimited,
-            limits: Default::default(),
-        };
-        let engine = Engine::new(machine, vec![config]);
+    pub(crate) fn new(machine: Machine, at: PathBuf, mounts: PathBuf) -> Self {
+        Self::serving(machine, pool(at), mounts)
+    }
+
+    pub(crate) fn serving(machine: Machine, config: PoolConfig, mounts: PathBuf) -> Self {
+        let (engine, pool) = (Engine::new(machine, vec![config.clone()]), config.path.clone());
         engine.recover();
         // A program that another test is just starting has a copy of the last engine's lock.
         soon("the pool is served", || {
@@ -103,7 +106,7 @@ impl Node {
             }
             engine.ready().is_ok()
         });
-        Self { engine, pool, mounts }
+        Self { engine, config, pool, mounts }
     }
 
     pub(crate) fn staging(&self, volume: &Volume) -> PathBuf {
@@ -207,6 +210,19 @@ impl Node {
     /// The size of the volume's filesystem, or of its device.
     pub(crate) fn total(&self, volume: &Volume) -> Bytes {
         self.engine.usage(&volume.id(), &self.target(volume)).unwrap().0.total
+    }
+}
+
+/// The pool of images at that path.
+pub(crate) fn pool(path: PathBuf) -> PoolConfig {
+    PoolConfig {
+        name: PoolName::parse("default").unwrap(),
+        path,
+        backend: Backend::Loop,
+        require_mount_point: false,
+        reserve: Reserve::Share(500),
+        overcommit: Overcommit::Unlimited,
+        limits: Default::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! csi-sanity looks at target paths itself, so it asks this process about them:
 //!
 //! ```text
-//! ullage-fake serve CSI_SOCKET CONTROL_SOCKET
+//! ullage-fake serve loop|quota CSI_SOCKET CONTROL_SOCKET
 //! ullage-fake ask CONTROL_SOCKET check|make|remove PATH
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the answer is what it prints")]
@@ -31,9 +31,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["serve", csi, control] => serve(Path::new(csi), Path::new(control)),
+        ["serve", backend, csi, control] => serve(backend, Path::new(csi), Path::new(control)),
         ["ask", control, verb, path] => ask(Path::new(control), verb, path),
-        _ => Err("ullage-fake serve CSI_SOCKET CONTROL_SOCKET | ask CONTROL_SOCKET check|make|remove PATH".into()),
+        _ => {
+            Err("ullage-fake serve loop|quota CSI_SOCKET CONTROL_SOCKET | ask CONTROL_SOCKET check|make|remove PATH"
+                .into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,9 +48,9 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve(csi: &Path, control: &Path) -> Result<()> {
+async fn serve(backend: &str, csi: &Path, control: &Path) -> Result<()> {
     let machine = Fake::new(Bytes::gib(1 << 10)).machine();
-    let config = Config::standalone(Path::new("/pool"), &Overrides::default())?;
+    let config = Config::standalone(Path::new("/pool"), backend, &Overrides::default())?;
     machine.files.create_dir(Path::new("/pool"))?;
     let engine = Arc::new(Engine::new(machine.clone(), config.pools.clone()));
     engine.recover();

@@ -7,7 +7,7 @@ use super::ProjectDirs;
 use crate::backend::{Error, Result};
 use crate::host;
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
-use crate::store::{Record, VolumeDir};
+use crate::store::{Phase, Record, VolumeDir};
 
 /// What a volume keeps free at least when its limit is lowered.
 const MARGIN: Bytes = Bytes::mib(1);
@@ -77,8 +77,10 @@ impl ProjectDirs {
     /// Killed in between, the record is still there to tell of which project it was.
     pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
         let (files, quotas) = (&self.machine.files, &self.machine.quotas);
-        let record = Record::of_any_name(&*self.machine.files, dir);
-        let project = self.tag_of(dir)?.or(record.as_ref().and_then(|record| record.project));
+        let (record, tag) = (Record::of_any_name(&*self.machine.files, dir), self.tag_of(dir)?);
+        let project = tag.or(record.as_ref().and_then(|record| record.project));
+        // A claim that another won: nobody was in there who could hold anything of it.
+        let was_lost = tag.is_none() && record.as_ref().is_some_and(|record| record.phase == Phase::Creating);
         files.remove_tree(&dir.data())?;
         if let Some(project) = project {
             let ours = record.map(|record| limit_of(&record, record.spec.size));
@@ -86,6 +88,7 @@ impl ProjectDirs {
                 ProjectUsage { inodes: 0, limit, .. } if limit == ProjectLimit::default() => {}
                 ProjectUsage { inodes: 0, .. } => quotas.set_limit(dir.path(), project, ProjectLimit::default())?,
                 // Who took the project at the same time keeps it, and his limit.
+                _ if was_lost => {}
                 ProjectUsage { limit, .. } if ours.is_some_and(|ours| ours != limit) => {}
                 _ => return Err(Error::StillHeld { project }),
             }

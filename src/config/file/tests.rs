@@ -141,15 +141,17 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 
 #[test]
 fn one_directory_is_enough_to_stand_alone() {
-    let config = Config::standalone(Path::new("/nowhere/pool"), &Overrides::default()).unwrap();
+    let config = Config::standalone(Path::new("/nowhere/pool"), "quota", &Overrides::default()).unwrap();
     assert_eq!((config.driver_name.as_str(), config.node_name), (Config::DRIVER_NAME, None));
     assert_eq!(config.pools.len(), 1);
     assert_eq!(config.pools[0].name.as_str(), "default");
-    assert_eq!(config.pools[0].path, Path::new("/nowhere/pool"));
-    let relative = Config::standalone(Path::new("pool"), &Overrides::default()).unwrap();
+    assert_eq!((config.pools[0].path.as_path(), config.pools[0].backend), (Path::new("/nowhere/pool"), Backend::Quota));
+    let relative = Config::standalone(Path::new("pool"), "loop", &Overrides::default()).unwrap();
     assert!(relative.pools[0].path.is_absolute());
-    let error = Config::standalone(Path::new(OsStr::from_bytes(b"/\xff")), &Overrides::default()).unwrap_err();
+    let error = Config::standalone(Path::new(OsStr::from_bytes(b"/\xff")), "loop", &Overrides::default()).unwrap_err();
     assert!(error.to_string().starts_with("command line: --pool: "), "{error}");
+    let error = Config::standalone(Path::new("/pool"), "quote", &Overrides::default()).unwrap_err();
+    assert!(error.to_string().starts_with("command line: --backend: 'quote' is not a backend"), "{error}");
 }
 
 #[test]

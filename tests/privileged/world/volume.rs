@@ -1,5 +1,5 @@
 use ullage::engine::{Access, CreateRequest, SizeRange};
-use ullage::model::{Bytes, Claim, Content, FsKind, Owner, PoolName, VolumeId, VolumeSpec};
+use ullage::model::{Bytes, Claim, Content, FsKind, InodeLimit, Owner, PoolName, VolumeId, VolumeSpec};
 
 /// A volume that a test asks for.
 #[derive(Clone, PartialEq, Debug)]
@@ -9,6 +9,7 @@ pub(crate) struct Volume {
     pub(crate) sparse: bool,
     pub(crate) owner: Option<Owner>,
     pub(crate) size: Bytes,
+    pub(crate) inodes: Option<InodeLimit>,
 }
 
 pub(crate) const EXT4: Content = Content::Filesystem(FsKind::Ext4);
@@ -23,7 +24,7 @@ impl Volume {
             EXT4 => Bytes::mib(64),
             _ => Bytes::mib(32),
         };
-        Self { name: name.to_owned(), content, sparse: false, owner: None, size }
+        Self { name: name.to_owned(), content, sparse: false, owner: None, size, inodes: None }
     }
 
     pub(crate) fn sparse(name: &str, content: Content) -> Self {
@@ -45,7 +46,7 @@ impl Volume {
         }
     }
 
-    pub(super) fn request(&self) -> CreateRequest {
+    pub(crate) fn request(&self) -> CreateRequest {
         let spec = VolumeSpec {
             name: self.name.clone(),
             pool: PoolName::parse("default").unwrap(),
@@ -53,7 +54,7 @@ impl Volume {
             content: self.content,
             sparse: self.sparse,
             direct_io: true,
-            inodes: None,
+            inodes: self.inodes,
             warn_percent: None,
             owner: self.owner,
             claim: Claim::default(),
