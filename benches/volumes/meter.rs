@@ -133,6 +133,7 @@ passed_on! { ProjectQuotas as "quotas.":
     project_of(path: &Path) -> Option<ProjectId>;
     set_project(dir: &Path, project: ProjectId) -> ();
     try_filling(dir: &Path, at_most: Bytes) -> Bytes;
+    strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
 }
 
 impl Mounts for Metered<dyn Mounts> {

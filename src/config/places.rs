@@ -57,7 +57,9 @@ fn images_apart(pools: &[(usize, PoolConfig)], places: &[PathBuf], faults: &mut 
         for ((other, pool), place) in pools.iter().zip(places) {
             if met(&file, place).is_some() {
                 let theirs = pool.path.display();
-                refuse(format!("'{shown}' is in the way of '{theirs}', the directory of pools[{other}]: keep it beside"));
+                refuse(format!(
+                    "'{shown}' is in the way of '{theirs}', the directory of pools[{other}]: keep it beside"
+                ));
             }
         }
         if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == file) {

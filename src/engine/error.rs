@@ -35,7 +35,7 @@ pub enum Error {
     #[error("pool '{pool}' cannot make {fs} filesystems: {reason}")]
     NoFilesystem { pool: PoolName, fs: FsKind, reason: String },
     #[error(
-        "pool '{pool}' is full: {asked} asked for, {available} available ({free} free, {reserve} reserve, {pending} promised to calls under way)"
+        "pool '{pool}' is full: {asked} asked for, {available} available ({free} free, {reserve} reserve, {pending} promised and not taken yet)"
     )]
     Full { pool: PoolName, asked: Bytes, available: Bytes, free: Bytes, reserve: Bytes, pending: Bytes },
     #[error("pool '{pool}' is full: {asked} asked for, {promised} of at most {bound} promised to sparse volumes")]

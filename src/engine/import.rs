@@ -89,7 +89,7 @@ impl Engine {
         }
         pool.still_there(&self.machine)?;
         let served = pool.served()?;
-        match (served.limits, served.filesystems.keys().next()) {
+        match (pool.limits(), served.filesystems.keys().next()) {
             (Some(limits), Some(fs)) => Ok(Goal { pool, limits, fs: *fs }),
             _ => Err(Error::NoLimits { pool: name.clone() }),
         }

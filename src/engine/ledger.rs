@@ -190,12 +190,10 @@ impl Promises {
         };
         let promised = sizes(false);
         let free = unused.saturating_sub(reserve).saturating_sub(pending);
-        let available = match ground.has_limits() {
-            true => config
-                .overcommit
-                .more_of(space.total, reserve, promised)
-                .min(config.overcommit.more_of(unused, reserve, pending)),
-            false => free,
+        let available = match config.overcommit {
+            _ if !ground.has_limits() => free,
+            Overcommit::Unlimited => unused.saturating_sub(reserve),
+            bound => bound.more_of(space.total, reserve, promised).min(bound.more_of(unused, reserve, pending)),
         };
         Ok(Room {
             total: space.total,

@@ -73,7 +73,8 @@ impl PoolDisk<'_> {
             }
         }
         let mount = self.machine.mounts.at(self.path)?;
-        let device = mount.and_then(|mount| mount.device).ok_or_else(|| Error::NotMounted { path: self.path.to_owned() })?;
+        let device =
+            mount.and_then(|mount| mount.device).ok_or_else(|| Error::NotMounted { path: self.path.to_owned() })?;
         if self.machine.loops.size(device)? < size {
             self.machine.loops.set_capacity(device)?;
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::loop_image::{Patience, reserve};
 use super::{Error, Result};
 use crate::config::{PoolConfig, PoolImage};
-use crate::host::{Attach, Backing, FileId, FileKind, HeldLoop, LoopDevice, Lock, Machine, Stat};
+use crate::host::{Attach, Backing, FileId, FileKind, HeldLoop, Lock, LoopDevice, Machine, Stat};
 use crate::model::{FsKind, MountOptions, PoolName};
 
 /// The image of a pool, and what the kernel has made of it. The kernel is asked each time: image, device and mount outlive

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::client::Client;
-use super::{Error, Result, output, progress};
+use super::{Error, Result, output, progress, words};
 use crate::model::Bytes;
 use crate::rpc::admin::Volume;
 use crate::rpc::csi::volume_capability::access_mode::Mode;
@@ -76,7 +76,7 @@ fn capability(block: bool) -> VolumeCapability {
 
 fn made(volume: &Volume) -> String {
     let Volume { name, pool, content, .. } = volume;
-    let held = if volume.sparse { "sparse" } else { "reserved" };
+    let held = words::held(volume);
     format!("{name} is made: {} {content}, {held}, in pool {pool}", Bytes::new(volume.size_bytes))
 }
 

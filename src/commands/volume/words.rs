@@ -21,14 +21,19 @@ pub(super) fn share(usage: &Usage) -> Option<String> {
     Some(format!("{}%", (u128::from(usage.used_bytes) * 100).div_ceil(whole.into())))
 }
 
+/// How a volume is held to its size.
+pub(super) fn held(volume: &Volume) -> &'static str {
+    match (volume.project_id, volume.sparse) {
+        (Some(_), _) => "limited",
+        (None, true) => "sparse",
+        (None, false) => "reserved",
+    }
+}
+
 /// Everything there is to say, line by line.
 pub(super) fn everything(volume: &Volume) -> Vec<[String; 2]> {
     let is_image = volume.project_id.is_none();
-    let held = match (is_image, volume.sparse) {
-        (false, _) => "limited",
-        (true, true) => "sparse",
-        (true, false) => "reserved",
-    };
+    let held = held(volume);
     let mut lines = Lines::default();
     lines.add("name", &volume.name);
     lines.add("id", &volume.id);

@@ -15,7 +15,7 @@ fn a_full_pool_refuses_with_its_numbers_and_leaves_no_file() {
     let before = world.fake.paths();
     let error = world.create(&sized("large", Bytes::gib(96))).unwrap_err();
     assert_eq!(error.kind(), Kind::Full);
-    let text = "pool 'default' is full: 96Gi asked for, 94.9Gi available (99.9Gi free, 5Gi reserve, 0 promised to calls under way)";
+    let text = "pool 'default' is full: 96Gi asked for, 94.9Gi available (99.9Gi free, 5Gi reserve, 0 promised and not taken yet)";
     assert_eq!(error.to_string(), text);
     assert_eq!(world.fake.paths(), before);
     world.create(&sized("fits", Bytes::gib(94))).unwrap();
