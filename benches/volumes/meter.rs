@@ -131,6 +131,7 @@ passed_on! { ProjectQuotas as "quotas.":
     set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
     projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
     project_of(path: &Path) -> Option<ProjectId>;
+    strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     set_project(dir: &Path, project: ProjectId) -> ();
     try_filling(dir: &Path, at_most: Bytes) -> Bytes;
     strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;

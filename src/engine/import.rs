@@ -129,8 +129,12 @@ impl Engine {
         if !apply {
             return Ok((Outcome::Possible, Some(admission)));
         }
-        self.take_over(goal, planned, &dir)?;
-        admission.keep();
+        let taken = self.take_over(goal, planned, &dir);
+        // From the rename on it is a volume, though the rest may have failed. In doubt the larger promise.
+        if taken.is_ok() || !matches!(self.machine.files.stat(&dir.data()), Ok(None)) {
+            admission.keep();
+        }
+        taken?;
         tracing::info!(volume = %planned.id, from = %planned.directory.display(), "taken over from hostlet");
         Ok((Outcome::Done, None))
     }
@@ -205,13 +209,13 @@ impl Engine {
         if files.stat(&data)?.is_none() {
             return Ok(false);
         }
+        pool.ledger.record(&record.id, Promise::of(dir.clone(), record));
         if let Some(project) = record.project {
             self.machine.quotas.set_project(&data, project)?; // what is made there has it too
         }
         pool.backend.trim(dir, record)?;
         record.taken_from = None;
         record.save(files, dir)?;
-        pool.ledger.record(&record.id, Promise::of(dir.clone(), record));
         Ok(true)
     }
 

@@ -208,6 +208,7 @@ impl Volumes for Pod {
     fn targets(&self) -> Result<Vec<Target>, Error> {
         let slots = self.slots();
         let mounted = slots.iter().filter_map(|slot| Some((slot.id.clone(), slot.mounted.as_ref()?.1.clone())));
+        // A volume's own warning percentage stands in its record, which nobody in a pod sees.
         Ok(mounted.map(|(id, gauge)| Target { id, gauge, generation: 0, warn_percent: None }).collect())
     }
 }

@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::dir::{Dir, Entry, OwningIter, Type};
 use nix::errno::Errno;
@@ -53,14 +53,16 @@ pub(super) fn count(top: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> b
         match met.filter(|met| met.metadata().is_ok_and(|met| met.is_dir())) {
             Some(_) if levels.len() == DEEPEST => return Err(Error::call("openat2", path, Errno::ENAMETOOLONG)),
             Some(dir) => levels.push(Level::read(dir, &path)?),
-            None => drop(path.pop()),
+            None => {
+                path.pop();
+            }
         }
     }
     Ok(Some(strays))
 }
 
 impl Level {
-    fn read(dir: File, path: &PathBuf) -> Result<Self> {
+    fn read(dir: File, path: &Path) -> Result<Self> {
         let again = dir.try_clone().of("dup", path)?;
         Ok(Self { dir, names: Dir::from_fd(again.into()).of("fdopendir", path)?.into_iter() })
     }

@@ -11,6 +11,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("of a project that was never used nothing is known; a limit reads back, changes, and goes", limit),
     ("a limit of nothing is EINVAL: to the kernel it would be none", limit_of_nothing),
     ("what is made in a project's directory belongs to it, and nothing else does", inherit),
+    ("what is below a directory and not of its project is counted, past no mount", strays),
     ("a project is for a directory that is there", set_project),
     ("writing ends at the limit, at nobody else's cost", write_to_the_limit),
     ("a directory can be filled up to the limit, and is left as it was", try_filling),
@@ -115,6 +116,25 @@ fn inherit(bed: &dyn Bed) {
     refused_with(quotas.project_of(&bed.dir().join("none")), &[Errno::ENOENT]);
     soon("four inodes are counted", || known(bed, 100).is_some_and(|usage| usage.inodes == 4));
     assert_eq!(taken(bed, 100), Bytes::new(4096));
+}
+
+fn strays(bed: &dyn Bed) {
+    let machine = bed.machine();
+    let data = given(bed, "data", 100);
+    machine.files.create_dir(&data.join("a/b")).unwrap();
+    machine.files.write_whole(&data.join("a/file"), b"x").unwrap();
+    let count = |id: u32| machine.quotas.strays(&data, project(id), &mut || true).unwrap();
+    assert_eq!((count(100), count(101)), (Some(0), Some(4)));
+    given(bed, "data/a/other", 101);
+    machine.files.write_whole(&data.join("a/other/file"), b"x").unwrap();
+    assert_eq!((count(100), count(101)), (Some(2), Some(4)));
+    let outside = bed.dir().join("outside");
+    machine.files.create_dir(&outside).unwrap();
+    machine.mounts.bind(&outside, &data.join("a/b"), false).unwrap();
+    assert_eq!((count(100), count(101)), (Some(2), Some(3)));
+    machine.mounts.unmount(&data.join("a/b")).unwrap();
+    assert_eq!(machine.quotas.strays(&data, project(100), &mut || false).unwrap(), None);
+    refused_with(machine.quotas.strays(&bed.dir().join("none"), project(100), &mut || true), &[Errno::ENOENT]);
 }
 
 fn set_project(bed: &dyn Bed) {
