@@ -19,8 +19,8 @@ pub struct CreateRequest {
     pub accepted: SizeRange,
 }
 
-/// How often a project is asked for that somebody else takes at the same time.
-const CLAIMS: usize = 8;
+/// How often a project is asked for that somebody else takes at the same time: each time somebody is a volume further.
+const CLAIMS: usize = 64;
 
 /// What a request for a volume means, given what is there.
 #[derive(Debug, PartialEq)]

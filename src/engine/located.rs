@@ -4,7 +4,7 @@ use super::view::View;
 use super::{Engine, Error, Result};
 use crate::backend;
 use crate::host::{FileId, LoopDevice, MountAt, MountIdentity};
-use crate::model::{Content, Reading, VolumeId};
+use crate::model::{Content, ProjectId, Reading, VolumeId};
 use crate::store::Record;
 
 /// A volume, and where it is mounted on this machine, whoever mounted it.
@@ -41,8 +41,8 @@ pub struct Place {
 pub enum Source {
     /// The device of its image.
     Device(LoopDevice),
-    /// Its directory, and the pool that it shares its filesystem with.
-    Directory(FileId, PathBuf),
+    /// Its directory, its project, and the pool that it shares its filesystem with.
+    Directory(FileId, Option<ProjectId>, PathBuf),
 }
 
 /// Where a volume is, for whoever did not find it where it was.
@@ -63,7 +63,7 @@ impl Source {
     fn is_seen_at(&self, mount: &MountAt) -> bool {
         match self {
             Self::Device(device) => mount.device == Some(*device),
-            Self::Directory(directory, _) => mount.root == *directory,
+            Self::Directory(directory, ..) => mount.root == *directory,
         }
     }
 }
@@ -106,7 +106,7 @@ impl View<'_> {
             Some(device) => Some(Source::Device(device)),
             None => {
                 let data = self.engine.machine.files.stat(&dir.data())?;
-                data.map(|data| Source::Directory(data.id, pool.dir.path().to_owned()))
+                data.map(|data| Source::Directory(data.id, record.project, pool.dir.path().to_owned()))
             }
         };
         Ok(source.map(|source| Place { path: mount.target, source }))
@@ -164,16 +164,24 @@ impl Engine {
     pub fn read(&self, place: &Place, seen: &mut Option<MountIdentity>) -> Result<Reading> {
         let mount = self.confirm(place, seen)?;
         let usage = self.machine.mounts.usage(&place.path)?;
-        let (size, available) = match &place.source {
-            Source::Device(device) => (self.machine.loops.size(*device)?, usage.available),
+        let reading = match &place.source {
+            Source::Device(device) => {
+                let size = self.machine.loops.size(*device)?;
+                Reading { size, available: usage.available, inodes: usage.inodes }
+            }
             // The limit is no more than a promise: others may have filled the pool.
-            Source::Directory(_, pool) => (usage.total, usage.available.min(self.machine.files.space(pool)?.available)),
+            Source::Directory(_, project, pool) => {
+                let available = usage.available.min(self.machine.files.space(pool)?.available);
+                let counted = project.map(|project| self.machine.quotas.usage(pool, project)).transpose()?.flatten();
+                let inodes = counted.map_or(usage.inodes, |counted| counted.inodes_of(usage.inodes));
+                Reading { size: usage.total, available, inodes }
+            }
         };
         // It may have gone meanwhile.
         if mount.is_none() || self.identity(place) != mount {
             self.must_be_at(place)?;
         }
-        Ok(Reading { size, available, inodes: usage.inodes })
+        Ok(reading)
     }
 
     /// The mount at a place, which is on its device; none where the kernel does not tell which.

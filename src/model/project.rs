@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Bytes;
+use super::{Bytes, Inodes};
 
 /// A project id of a filesystem (`xfs(5)`, "Project Quotas"). Never 0: that is every inode that was given none; nor the
 /// highest number, which is none to the kernel.
@@ -28,6 +28,15 @@ pub struct ProjectUsage {
     pub bytes: Bytes,
     /// How many inodes it has.
     pub inodes: u64,
+}
+
+impl ProjectUsage {
+    /// Its inodes, in a filesystem that says those of a directory in it.
+    pub fn inodes_of(&self, filesystem: Inodes) -> Inodes {
+        let used = self.inodes;
+        let total = self.limit.inodes.unwrap_or_else(|| used.saturating_add(filesystem.free));
+        Inodes { total, used, free: filesystem.free.min(total.saturating_sub(used)) }
+    }
 }
 
 impl ProjectId {

@@ -10,6 +10,9 @@ use crate::store::{Record, VolumeDir};
 
 impl ProjectDirs {
     /// How full the volume is, measured at a path where it must be mounted: the limit's numbers, and of the pool what is less.
+    ///
+    /// What is taken, the project tells: `statfs(2)` forgets the limit of inodes where there is none, and newer kernels count what
+    /// others have taken from a full pool.
     pub(super) fn usage(&self, dir: &VolumeDir, path: &Path) -> Result<Usage> {
         let must_be_there = || {
             let found = self.at(dir, path)?;
@@ -20,7 +23,10 @@ impl ProjectDirs {
         // A question takes no lock: meanwhile the mount may have gone, and below it lies the host's disk.
         must_be_there()?;
         let (usage, pool) = (usage?, self.machine.files.space(dir.path())?);
-        Ok(Usage { available: usage.available.min(pool.available), ..usage })
+        let available = usage.available.min(pool.available);
+        let counted = self.tag_of(dir)?.map(|project| self.machine.quotas.usage(dir.path(), project)).transpose()?;
+        let Some(counted) = counted.flatten() else { return Ok(Usage { available, ..usage }) };
+        Ok(Usage { used: counted.bytes, available, inodes: counted.inodes_of(usage.inodes), ..usage })
     }
 
     /// Everything that is wrong with a volume. A limit that is not what the record says is set again, and told once more.

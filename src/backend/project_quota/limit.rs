@@ -84,7 +84,8 @@ impl ProjectDirs {
         files.remove_tree(&dir.data())?;
         if let Some(project) = project {
             let ours = record.map(|record| limit_of(&record, record.spec.size));
-            match self.left_of(dir, project)? {
+            let waits = if was_lost { &WAITS[..1] } else { &WAITS };
+            match self.left_of(dir, project, waits)? {
                 ProjectUsage { inodes: 0, limit, .. } if limit == ProjectLimit::default() => {}
                 ProjectUsage { inodes: 0, .. } => quotas.set_limit(dir.path(), project, ProjectLimit::default())?,
                 // Who took the project at the same time keeps it, and his limit.
@@ -97,7 +98,8 @@ impl ProjectDirs {
         Ok(project)
     }
 
-    fn tag_of(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+    /// The project of the volume's directory itself.
+    pub(super) fn tag_of(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
         let data = dir.data();
         match self.machine.files.stat(&data)? {
             Some(_) => Ok(self.machine.quotas.project_of(&data)?),
@@ -107,10 +109,10 @@ impl ProjectDirs {
 
     /// What is left of a project whose data was removed: it is counted for some milliseconds more, and what somebody has open
     /// until he closes it.
-    fn left_of(&self, dir: &VolumeDir, project: ProjectId) -> Result<ProjectUsage> {
+    fn left_of(&self, dir: &VolumeDir, project: ProjectId, waits: &[Duration]) -> Result<ProjectUsage> {
         let mut left = ProjectUsage::default();
-        for wait in WAITS {
-            std::thread::sleep(wait);
+        for wait in waits {
+            std::thread::sleep(*wait);
             left = self.machine.quotas.usage(dir.path(), project)?.unwrap_or_default();
             if left.inodes == 0 && left.bytes == Bytes::ZERO {
                 break;
