@@ -42,6 +42,8 @@ pub trait ProjectQuotas: Send + Sync {
 
     /// Writes a file into a directory until `at_most` is in it or the kernel refuses more, takes it away again, and says
     /// how much there was. As a process in a container writes: without `CAP_SYS_RESOURCE`, which ext4 lets past every limit.
+    ///
+    /// Room and inode are back milliseconds later, not at once. XFS refuses a project that is full even an empty file.
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes>;
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::mount::{MsFlags, mount};
 use ullage::host::{Machine, QuotaState, linux};
 use ullage::model::{Bytes, FsKind, ProjectId, ProjectLimit, ProjectUsage};
 use ullage::sys::capability;
@@ -147,12 +148,16 @@ fn a_filesystem_says_what_it_counts_and_bounds() {
 
 #[test]
 fn a_filesystem_without_projects_says_what_it_is() {
-    for (dir, fs) in [("/run", "tmpfs"), ("/proc", "of a kind that is not known")] {
+    let scratch = Scratch::new(FsKind::Ext4);
+    let tmpfs = scratch.mount_point("tmpfs");
+    fs::create_dir(&tmpfs).unwrap();
+    mount(None::<&str>, &tmpfs, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+    for (dir, fs) in [(tmpfs.as_path(), "tmpfs"), (Path::new("/proc"), "of a kind that is not known")] {
         for quotas in [linux::machine().quotas, linux::quotas_by_device()] {
-            let state = quotas.state(Path::new(dir)).unwrap();
-            assert_eq!(state, QuotaState { fs, accounting: false, enforcement: false }, "{dir}");
-            assert!(quotas.usage(Path::new(dir), project(100)).is_err(), "{dir}");
-            assert!(quotas.projects(Path::new(dir)).is_err(), "{dir}");
+            let state = quotas.state(dir).unwrap();
+            assert_eq!(state, QuotaState { fs, accounting: false, enforcement: false });
+            assert!(quotas.usage(dir, project(100)).is_err(), "{fs}");
+            assert!(quotas.projects(dir).is_err(), "{fs}");
         }
     }
 }
@@ -233,6 +238,8 @@ fn ext4_bounds_whom_no_capability_lets_past() {
     // The directory takes a block of its own.
     let room = LIMIT.saturating_sub(Bytes::new(4096));
     assert_eq!(quotas.try_filling(&data, Bytes::mib(20)).unwrap(), room);
+    let taken = || quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap().bytes;
+    soon("the room is back", || taken() == Bytes::new(4096));
     let file = File::create(data.join("file")).unwrap();
     assert_eq!(write_as_in_a_container(&file), (room, Errno::EDQUOT));
     let full = quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap();
@@ -241,11 +248,11 @@ fn ext4_bounds_whom_no_capability_lets_past() {
     assert_eq!((usage.total, usage.available), (LIMIT, Bytes::ZERO));
     // The known gap: root on the node, and in a container that has the capability.
     fs::write(data.join("by root"), vec![1; 1 << 20]).unwrap();
-    assert!(quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap().bytes > LIMIT);
+    assert!(taken() > LIMIT);
     file.set_len(0).unwrap();
     fs::remove_file(data.join("file")).unwrap();
     fs::remove_file(data.join("by root")).unwrap();
-    soon("the room is back", || quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap().bytes == Bytes::new(4096));
+    soon("the room is back", || taken() == Bytes::new(4096));
 }
 
 #[test]

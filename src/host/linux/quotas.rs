@@ -2,6 +2,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -40,10 +41,8 @@ impl ProjectQuotas for LinuxQuotas {
     }
 
     fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>> {
-        match self.ask("Q_XGETQUOTA", dir, |of| quotactl::get(of, project.get())) {
-            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
-            found => Ok(known(found?).map(|(_, usage)| usage)),
-        }
+        let found = self.ask("Q_XGETQUOTA", dir, |of| if_any(quotactl::get(of, project.get())))?;
+        Ok(found.and_then(known).map(|(_, usage)| usage))
     }
 
     fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()> {
@@ -58,10 +57,8 @@ impl ProjectQuotas for LinuxQuotas {
     fn projects(&self, dir: &Path) -> Result<Vec<(ProjectId, ProjectUsage)>> {
         let (mut projects, mut from) = (Vec::new(), Some(1));
         while let Some(id) = from {
-            let found = match self.ask("Q_XGETNEXTQUOTA", dir, |of| quotactl::next(of, id)) {
-                Err(error) if error.errno() == Some(Errno::ENOENT) => break,
-                found => found?,
-            };
+            let found = self.ask("Q_XGETNEXTQUOTA", dir, |of| if_any(quotactl::next(of, id)))?;
+            let Some(found) = found else { break };
             projects.extend(known(found));
             from = found.id.max(id).checked_add(1).filter(|id| ProjectId::new(*id).is_some());
         }
@@ -92,7 +89,10 @@ impl ProjectQuotas for LinuxQuotas {
             capability::drop_from_thread(capability::SYS_RESOURCE).of("capset", dir)?;
             fill::to_the_limit(dir, at_most)
         };
-        std::thread::scope(|scope| scope.spawn(unprivileged).join().expect("filling does not panic"))
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().spawn_scoped(scope, unprivileged).of("clone", dir)?;
+            thread.join().expect("filling does not panic")
+        })
     }
 }
 
@@ -150,6 +150,14 @@ fn device_under(dir: &Path) -> Result<PathBuf> {
     };
     let mut known = std::iter::once(by_number).chain(mount_table::sources(under)?);
     known.find(is_it).ok_or_else(|| Error::call("quotactl", dir, Errno::ENOTBLK))
+}
+
+/// `ENOENT` from the quotas themselves: they know of none.
+fn if_any(found: nix::Result<Quota>) -> nix::Result<Option<Quota>> {
+    match found {
+        Err(Errno::ENOENT) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// ext4 tells of every number that is asked for; so none that nothing is known of is known.

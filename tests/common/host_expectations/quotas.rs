@@ -7,7 +7,7 @@ use ullage::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use super::{Bed, Expectation, refused_with, soon, unmounted};
 
 pub(super) const EXPECTATIONS: &[Expectation] = &[
-    ("projects are counted and bounded", state),
+    ("projects are counted and bounded; where there is no directory, nothing is known", state),
     ("of a project that was never used nothing is known; a limit reads back, changes, and goes", limit),
     ("a limit of nothing is EINVAL: to the kernel it would be none", limit_of_nothing),
     ("what is made in a project's directory belongs to it, and nothing else does", inherit),
@@ -75,7 +75,11 @@ fn out_of_room<T: std::fmt::Debug>(result: ullage::host::Result<T>) {
 fn state(bed: &dyn Bed) {
     let state = bed.machine().quotas.state(&bed.dir()).unwrap();
     assert_eq!(state, QuotaState { fs: "xfs", accounting: true, enforcement: true });
-    refused_with(bed.machine().quotas.state(&bed.dir().join("none")), &[Errno::ENOENT]);
+    let (quotas, none) = (bed.machine().quotas, bed.dir().join("none"));
+    refused_with(quotas.state(&none), &[Errno::ENOENT]);
+    refused_with(quotas.usage(&none, project(100)), &[Errno::ENOENT]);
+    refused_with(quotas.set_limit(&none, project(100), of_bytes(LIMIT)), &[Errno::ENOENT]);
+    refused_with(quotas.projects(&none), &[Errno::ENOENT]);
 }
 
 fn limit(bed: &dyn Bed) {
@@ -162,10 +166,11 @@ fn try_filling(bed: &dyn Bed) {
     let quotas = bed.machine().quotas;
     let data = volume(bed, ProjectLimit { bytes: Some(LIMIT), inodes: Some(2) });
     assert_eq!(quotas.try_filling(&data, Bytes::mib(1)).unwrap(), Bytes::mib(1));
-    soon("nothing is taken any more", || taken(bed, 100) == Bytes::ZERO);
+    let is_empty = || known(bed, 100).is_some_and(|usage| (usage.bytes, usage.inodes) == (Bytes::ZERO, 1));
+    soon("nothing is taken any more", is_empty);
     assert_eq!(quotas.try_filling(&data, Bytes::mib(20)).unwrap(), LIMIT);
     assert_eq!(bed.machine().files.list(&data).unwrap(), [""; 0]);
-    soon("one inode is left", || known(bed, 100).unwrap().inodes == 1);
+    soon("nothing is taken any more", is_empty);
     bed.machine().files.create_file(&data.join("the second")).unwrap();
     assert_eq!(quotas.try_filling(&data, Bytes::mib(1)).unwrap(), Bytes::ZERO);
     assert_eq!(quotas.try_filling(&bed.dir(), Bytes::mib(20)).unwrap(), Bytes::mib(20));
