@@ -134,7 +134,6 @@ passed_on! { ProjectQuotas as "quotas.":
     strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     set_project(dir: &Path, project: ProjectId) -> ();
     try_filling(dir: &Path, at_most: Bytes) -> Bytes;
-    strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
 }
 
 impl Mounts for Metered<dyn Mounts> {
