@@ -37,7 +37,8 @@ impl LoopImages {
         let image = dir.image();
         self.machine.files.create_image(&image, Bytes::mib(300))?;
         self.machine.tools.format(&image, fs)?;
-        let device = self.machine.loops.attach(&image, &Attach { tag: Backing::tag_of(&probe_id()), direct_io: true })?;
+        let device =
+            self.machine.loops.attach(&image, &Attach { tag: Backing::tag_of(&probe_id()), direct_io: true })?;
         self.machine.mounts.open(&device, fs, &MountOptions::default())?;
         Ok(())
     }
@@ -88,7 +89,9 @@ pub(in crate::backend) fn reserve(machine: &Machine, image: &Path, from: Bytes, 
     tracing::debug!(image = %image.display(), %to, "allocate");
     match machine.files.allocate(image, to) {
         // Such a filesystem punches no holes either: what was filled once stays filled.
-        Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => Ok(machine.files.fill(image, from, to)?),
+        Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {
+            Ok(machine.files.fill(image, from, to)?)
+        }
         Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => Ok(()),
         other => Ok(other?),
     }
