@@ -11,6 +11,7 @@ mod health;
 mod host;
 mod kernel;
 mod kills;
+mod pool_image;
 mod quotas;
 mod scratch;
 mod shrink;

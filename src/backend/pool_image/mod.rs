@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::loop_image::{Patience, reserve};
 use super::{Error, Result};
 use crate::config::{PoolConfig, PoolImage};
-use crate::host::{Attach, Backing, FileId, FileKind, HeldLoop, LoopDevice, Lock, Machine, Stat};
+use crate::host::{Attach, Backing, FileId, FileKind, HeldLoop, Lock, LoopDevice, Machine, Stat};
 use crate::model::{FsKind, MountOptions, PoolName};
 
 /// The image of a pool, and what the kernel has made of it. The kernel is asked each time: image, device and mount outlive
@@ -50,9 +50,6 @@ impl<'a> PoolDisk<'a> {
             self.make()?;
         }
         let image = self.found()?;
-        if !self.reserve_again()? {
-            tracing::warn!(pool = %self.pool, image = %self.image.file.display(), "there is no room to fill its holes again");
-        }
         let device = self.attach(image.id)?;
         self.machine.mounts.open(&device, FS, &options())?.attach(self.path)?;
         if !self.is_mounted()? {

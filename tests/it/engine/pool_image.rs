@@ -5,8 +5,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use ullage::config::{LimitSettings, Overcommit, PoolConfig, PoolImage};
 use ullage::engine::Result;
-use ullage::host::fake::{Cut, Fake, How};
 use ullage::host::Attach;
+use ullage::host::fake::{Cut, Fake, How};
 use ullage::model::{Backend, Bytes, FsKind, MountOptions};
 use ullage::store::Record;
 
@@ -19,8 +19,7 @@ const GROWN: Bytes = Bytes::gib(3);
 const WAYS: [How; 5] = [How::Kill, How::Reboot, How::PowerCut, How::Fail(Errno::EIO), How::Fail(Errno::ENOSPC)];
 
 fn in_image(size: Bytes) -> Vec<PoolConfig> {
-    let limits =
-        LimitSettings { image: Some(PoolImage { file: IMAGE.into(), size }), ..LimitSettings::default() };
+    let limits = LimitSettings { image: Some(PoolImage { file: IMAGE.into(), size }), ..LimitSettings::default() };
     vec![PoolConfig { backend: Backend::Quota, overcommit: Overcommit::NONE, limits, ..pool("default", POOL) }]
 }
 
@@ -183,10 +182,7 @@ fn nothing_of_others_is_hidden_taken_or_thrown_away() {
             |fake| fake.machine().files.create_dir(Path::new("/pool/photos")).unwrap(),
             "/pool is not empty: it holds 'photos', which the pool's own filesystem would hide",
         ),
-        (
-            |fake| mount_another(fake, Path::new("/other.img")),
-            "/pool: something else is mounted there",
-        ),
+        (|fake| mount_another(fake, Path::new("/other.img")), "/pool: something else is mounted there"),
         (
             |fake| {
                 drop(started(fake, SIZE));
@@ -247,7 +243,8 @@ fn a_pool_that_is_refused_is_not_left_mounted() {
     drop(started(&fake, SIZE));
     fake.restart(How::Reboot);
     // What is in it is no pool's any more.
-    let device = fake.machine().loops.attach(Path::new(IMAGE), &Attach { tag: "hand".into(), direct_io: false }).unwrap();
+    let device =
+        fake.machine().loops.attach(Path::new(IMAGE), &Attach { tag: "hand".into(), direct_io: false }).unwrap();
     let options = MountOptions::from_flags(&["prjquota"]);
     fake.machine().files.create_dir(Path::new("/hand")).unwrap();
     fake.machine().mounts.open(&device, FsKind::Xfs, &options).unwrap().attach(Path::new("/hand")).unwrap();

@@ -45,7 +45,7 @@ impl Volume {
         }
     }
 
-    pub(super) fn request(&self) -> CreateRequest {
+    pub(crate) fn request(&self) -> CreateRequest {
         let spec = VolumeSpec {
             name: self.name.clone(),
             pool: PoolName::parse("default").unwrap(),
