@@ -65,6 +65,7 @@ fn check_in_order(scratch: &Scratch, size: Bytes) {
 /// A kernel that does not bound projects is named, and nothing is left for it.
 fn is_refused(scratch: &Scratch, engine: &Engine) -> bool {
     let Err(reason) = engine.ready() else { return false };
+    assert!(!Path::new("/proc/fs/xfs/xqmstat").exists(), "this kernel has quotas: {reason}");
     assert!(reason.contains("no project quotas: this kernel does not mount an xfs with prjquota"), "{reason}");
     assert_eq!(scratch.machine().files.list(&scratch.dir().join("images")).unwrap(), [""; 0]);
     soon("no device and no mount is left", || scratch.left_behind().is_empty());
