@@ -65,6 +65,11 @@
 //! project, else somebody else has taken it at the same time, and another is tried; the limit, read back. Growing and shrinking
 //! set a limit. Deleting, behind the answer: the data, then the limit, then the record, and only then is the id free.
 //!
+//! **A pool without a disk** ([`backend::PoolDisk`]): before the pool is opened, its image is made under another name
+//! (space, XFS, a mount with project quotas on trial, its own name last), attached, and mounted in one step at the pool's
+//! path; found again where it is mounted already; grown to its configured size once its marker says that it is the pool.
+//! Nothing is mounted over a directory that holds anything.
+//!
 //! **A request over HTTP**: a listener of [`api::serve`], which bounds connections and headers; preflight, origin, vendor,
 //! bearer, rate and size, in this order, in one place (`api::guard`); the route; the volume, looked up by whatever it is
 //! called and never joined to a path (`api::catalog`); the trait [`api::volumes::Volumes`]: the engine of this machine, where

@@ -9,7 +9,9 @@ use ullage::host::{
     Attach, Backing, Detached, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
     MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat,
 };
-use ullage::model::{Bytes, FsKind, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
+use ullage::model::{
+    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage,
+};
 
 use crate::life::Step;
 
@@ -91,6 +93,7 @@ passed_on! { Files as "files.":
     rename(from: &Path, to: &Path) -> ();
     read(file: &Path) -> Option<Vec<u8>>;
     write_whole(file: &Path, content: &[u8]) -> ();
+    write_shared(file: &Path, content: &[u8]) -> ();
     write_unsynced(file: &Path, content: &[u8]) -> ();
     list(dir: &Path) -> Vec<String>;
     stat(path: &Path) -> Option<Stat>;
@@ -142,8 +145,8 @@ impl Mounts for Metered<dyn Mounts> {
         Ok(Box::new(MeteredMount { inner, meter: self.meter.clone() }))
     }
 
-    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
-        self.meter.time("mounts.bind", || self.inner.bind(from, to, read_only))
+    fn bind(&self, from: &Path, to: &Path, attributes: &MountAttributes) -> Result<()> {
+        self.meter.time("mounts.bind", || self.inner.bind(from, to, attributes))
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {

@@ -94,6 +94,8 @@ fn resolved(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LimitSettings, Overcommit, PoolImage, Reserve};
+    use crate::model::{Backend, Bytes, PoolName};
 
     #[test]
     fn a_directory_is_absolute_and_plain() {
@@ -122,5 +124,36 @@ mod tests {
         assert_eq!(met(&link, &resolved(&dir.path().join("real"))), Some("lies in"));
         assert_eq!(met(Path::new("/a"), Path::new("/a/b")), Some("holds"));
         assert_eq!(met(Path::new("/a/bc"), Path::new("/a/b")), None);
+    }
+
+    #[test]
+    fn an_image_lies_beside_every_pool_and_is_of_one() {
+        let pool = |index: usize, path: &str, file: Option<&str>| {
+            let image = file.map(|file| PoolImage { file: file.into(), size: Bytes::gib(1) });
+            let config = PoolConfig {
+                name: PoolName::parse(&format!("p{index}")).unwrap(),
+                path: path.into(),
+                backend: Backend::Quota,
+                require_mount_point: false,
+                reserve: Reserve::Share(0),
+                overcommit: Overcommit::NONE,
+                limits: LimitSettings { image, ..LimitSettings::default() },
+            };
+            (index, config)
+        };
+        let pools = [
+            pool(0, "/nowhere/a", Some("/nowhere/images/a.img")),
+            pool(1, "/nowhere/b", Some("/nowhere/images/a.img")),
+            pool(2, "/nowhere/c", Some("/nowhere/c/image")),
+            pool(3, "/nowhere/d", Some("/nowhere/e.img")),
+        ];
+        let mut faults = Vec::new();
+        apart(&pools, &mut faults);
+        let said: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.key, fault.reason)).collect();
+        let expected = [
+            "pools[1].image.file: '/nowhere/images/a.img' is already the image of pools[0]",
+            "pools[2].image.file: '/nowhere/c/image' is in the way of '/nowhere/c', the directory of pools[2]: keep it beside",
+        ];
+        assert_eq!(said, expected);
     }
 }

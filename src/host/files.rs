@@ -39,7 +39,11 @@ pub trait Files: Send + Sync {
     /// A crash leaves the old content or the new, and perhaps `FILE.new`, which the next write replaces.
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()>;
 
-    /// The same of a file that nobody misses: nothing is synced, so that a power cut may leave it old, empty, or away.
+    /// The same of a file that is everybody's: it keeps owner, mode and SELinux label (`security.selinux`) of what was there,
+    /// and is root's, 0644, where nothing was.
+    fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()>;
+
+    /// As [`Files::write_whole`] of a file that nobody misses: nothing is synced, so that a power cut may leave it old, empty, or away.
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()>;
 
     /// The names in a directory, sorted. `ENOENT` where there is none.
@@ -109,6 +113,8 @@ pub struct Stat {
     pub size: Bytes,
     /// The space it takes (`st_blocks`).
     pub allocated: Bytes,
+    /// Whose it is, and who may do what.
+    pub owner: Owner,
 }
 
 /// Kinds of files.

@@ -143,3 +143,21 @@ impl HeldLoop {
         self.holder.downcast_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_fits_and_tells_a_volume_from_a_pool() {
+        let tagged =
+            |tag: String| Backing { image: FileId { device: 1, inode: 1 }, tag, autoclear: true, direct_io: true };
+        for name in ["a".to_owned(), "a".repeat(55), "a".repeat(63)] {
+            let (id, pool) = (VolumeId::parse(&name).unwrap(), PoolName::parse(&name).unwrap());
+            let [volumes, pools] = [Backing::tag_of(&id), Backing::tag_of_pool(&pool)].map(tagged);
+            assert!(volumes.tag.len() <= LONGEST_TAG && pools.tag.len() <= LONGEST_TAG, "{name}");
+            assert!(volumes.is_volume() && !pools.is_volume(), "{name}");
+            assert_eq!((volumes.volume(), pools.volume()), (Some(id).filter(|_| name.len() <= LONGEST), None));
+        }
+    }
+}

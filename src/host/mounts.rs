@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{FileId, HeldLoop, LoopDevice, Result};
-use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+use crate::model::{Bytes, FsKind, MountAttributes, MountOptions, Owner, Usage};
 
 /// Mounts, in the mount namespace of this process.
 pub trait Mounts: Send + Sync {
@@ -9,8 +9,8 @@ pub trait Mounts: Send + Sync {
     fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>>;
 
     /// Makes what is at `from` (a directory, or a device node) appear at `to`, at once with its final attributes
-    /// (`open_tree(2)`, `mount_setattr(2)`, `move_mount(2)`).
-    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()>;
+    /// (`open_tree(2)`, `mount_setattr(2)`, `move_mount(2)`): those of the mount that it is taken from, and these besides.
+    fn bind(&self, from: &Path, to: &Path, attributes: &MountAttributes) -> Result<()>;
 
     /// Takes the topmost mount at a path away (`umount2(2)`, `UMOUNT_NOFOLLOW`).
     ///
@@ -106,8 +106,8 @@ pub struct MountEntry {
     pub device_number: (u32, u32),
     /// What is seen there, as a path in the filesystem: `/`, or the directory or node that is bound.
     pub root: PathBuf,
-    /// Whether writes are refused by the mount itself.
-    pub read_only: bool,
+    /// What belongs to the mount itself, as far as the table has a word for it (not for `strictatime`).
+    pub attributes: MountAttributes,
     /// Whether the filesystem itself is read-only: asked for, or after an error.
     pub filesystem_read_only: bool,
 }

@@ -28,6 +28,13 @@ pub struct MountAttributes {
     pub no_symfollow: bool,
 }
 
+impl MountAttributes {
+    /// No wish but that for writes, or for none.
+    pub fn reading(read_only: bool) -> Self {
+        Self { read_only, ..Self::default() }
+    }
+}
+
 impl MountOptions {
     /// Sorts flags such as `noatime`, `discard`, `commit=60`; a flag may itself be a list with commas.
     ///

@@ -40,8 +40,8 @@ impl EtcFiles {
     }
 
     /// Lets a pool's block in both files hold these projects, and no others; whether anything had to be written. Each file
-    /// is the old one or the new one, whole, and on disk when this returns; other people's lines stay to the byte. Owner and
-    /// mode of a file that is written become those that [`Files::write_whole`] gives: this process's, 0600.
+    /// is the old one or the new one, whole, and on disk when this returns; other people's lines stay to the byte, and the file
+    /// stays whose it is ([`Files::write_shared`]).
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NotAFile`] and [`Error::Unwritable`]: then nothing was written. [`Error::Locked`].
@@ -53,7 +53,7 @@ impl EtcFiles {
             new.extend(self.changed(kind, block, &kind.print(projects)?)?);
         }
         for (file, content) in &new {
-            self.files.write_whole(file, content)?;
+            self.files.write_shared(file, content)?;
         }
         Ok(!new.is_empty())
     }

@@ -13,3 +13,4 @@ pub mod loop_device;
 pub mod mount;
 pub mod quotactl;
 pub mod statx;
+pub mod xattr;

@@ -105,10 +105,12 @@ pub fn clone_tree(from: &Path) -> Result<OwnedFd> {
     })?
 }
 
-/// Refuses writes through a mount (`mount_setattr(2)`).
-pub fn set_read_only(mount: impl AsFd) -> Result<()> {
-    let wish =
-        raw::mount_attr { attr_set: u64::from(raw::MOUNT_ATTR_RDONLY), attr_clr: 0, propagation: 0, userns_fd: 0 };
+/// Gives a mount `MOUNT_ATTR_*` besides those that it has (`mount_setattr(2)`). Of access times it keeps what it has where
+/// nothing is said (`MOUNT_ATTR_RELATIME` is nothing).
+pub fn add_attributes(mount: impl AsFd, attributes: u32) -> Result<()> {
+    // That field of the word holds a choice, and is set as a whole.
+    let choice = if attributes & raw::MOUNT_ATTR__ATIME != 0 { raw::MOUNT_ATTR__ATIME } else { 0 };
+    let wish = raw::mount_attr { attr_set: attributes.into(), attr_clr: choice.into(), propagation: 0, userns_fd: 0 };
     let fd = mount.as_fd().as_raw_fd();
     // SAFETY: the path is empty, and `wish` is a whole `mount_attr` of the size given, which the kernel only reads.
     let done = unsafe {

@@ -49,7 +49,8 @@ fn what_was_mounted_is_mounted_again_whatever_ended() {
         world.engine.recover();
         assert_eq!(mounted(&world), before, "{how:?}");
         let presence = world.engine.inspect(&Volume::xfs("db").id()).unwrap().presence;
-        let read_only: Vec<_> = presence.mounts.iter().map(|mount| (mount.target.as_path(), mount.read_only)).collect();
+        let read_only: Vec<_> =
+            presence.mounts.iter().map(|mount| (mount.target.as_path(), mount.attributes.read_only)).collect();
         assert!(read_only.contains(&(Path::new("/kubelet/mnt/reader"), true)), "{read_only:?}");
         assert_eq!(reasons(&world, &inside), [""; 0]);
         assert_eq!(world.fake.attached(), 3);

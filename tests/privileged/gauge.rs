@@ -3,7 +3,7 @@ use std::path::Path;
 
 use ullage::api::pod::MountGauge;
 use ullage::host::linux;
-use ullage::model::{Bytes, Content, FsKind};
+use ullage::model::{Bytes, Content, FsKind, MountAttributes};
 use ullage::monitor::Gauge;
 
 use crate::common::host_expectations::Bed;
@@ -34,20 +34,20 @@ fn watch(content: Content) {
     fs::create_dir(target.join("below")).unwrap();
     let sub_path = world.scratch.mount_point("sub-path");
     fs::create_dir(&sub_path).unwrap();
-    mounts.bind(&target.join("below"), &sub_path, false).unwrap();
+    mounts.bind(&target.join("below"), &sub_path, &MountAttributes::default()).unwrap();
     let part = gauge(&sub_path);
     assert_eq!(size(&part), volume.size);
     assert!(!mounts.ground(&sub_path).unwrap().unwrap().is_root);
 
     let above = world.bring_up(&other);
-    mounts.bind(&above, &target, false).unwrap();
+    mounts.bind(&above, &target, &MountAttributes::default()).unwrap();
     assert!(lost(&whole).ends_with("is another mount than it was"), "{}", lost(&whole));
     mounts.unmount(&target).unwrap();
     assert_eq!(size(&whole), volume.size);
 
     mounts.unmount(&sub_path).unwrap();
     assert!(lost(&part).ends_with("is no mount point any more"), "{}", lost(&part));
-    mounts.bind(&target.join("below"), &sub_path, false).unwrap();
+    mounts.bind(&target.join("below"), &sub_path, &MountAttributes::default()).unwrap();
     assert!(lost(&part).ends_with("is another mount than it was"), "the same volume mounted anew: {}", lost(&part));
     mounts.unmount(&sub_path).unwrap();
     world.take_down(&[&volume, &other]);

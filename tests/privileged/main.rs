@@ -12,6 +12,7 @@ mod host;
 mod kernel;
 mod kills;
 mod limits;
+mod pool_image;
 mod quotas;
 mod scratch;
 mod shrink;

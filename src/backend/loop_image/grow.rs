@@ -39,7 +39,11 @@ impl LoopImages {
         let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
         let path = match path {
             Some(path) => Some(path.to_owned()),
-            None => self.mounts_of(device)?.into_iter().min_by_key(|mount| mount.read_only).map(|mount| mount.target),
+            None => self
+                .mounts_of(device)?
+                .into_iter()
+                .min_by_key(|mount| mount.attributes.read_only)
+                .map(|mount| mount.target),
         };
         let Some(path) = path else { return Ok(Growth::Pending) }; // mounted only in another namespace
         match self.machine.mounts.grow(&path, fs) {

@@ -71,7 +71,7 @@ impl LoopImages {
         let mut faults = Vec::new();
         if let Content::Filesystem(fs) = record.spec.content {
             let mut mounts = mounts.iter().filter(|mount| mount.device == Some(device));
-            if mounts.any(|mount| mount.filesystem_read_only && !mount.read_only) {
+            if mounts.any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
                 faults.push(Fault::FilesystemReadOnly);
             }
             match self.machine.mounts.error_count(device, fs)? {

@@ -6,7 +6,7 @@ use super::LoopImages;
 use super::device::Identity;
 use crate::backend::{Error, Growth, Result, Staging, same_access};
 use crate::host::{Detached, HeldLoop, LoopDevice, MountAt};
-use crate::model::{Content, FsKind, MountOptions, VolumeId};
+use crate::model::{Content, FsKind, MountAttributes, MountOptions, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 /// How a filesystem is mounted.
@@ -121,7 +121,7 @@ impl LoopImages {
     fn bind_node(&self, device: LoopDevice, node: &Path, read_only: bool) -> Result<()> {
         self.machine.files.create_mount_point(node.parent().unwrap_or(node))?;
         self.machine.files.create_file(node)?;
-        Ok(self.machine.mounts.bind(&device.path(), node, read_only)?)
+        Ok(self.machine.mounts.bind(&device.path(), node, &MountAttributes::reading(read_only))?)
     }
 
     /// Takes away a node whose device somebody has detached: it shows nothing, and would show whoever comes next.
@@ -197,7 +197,7 @@ impl LoopImages {
             Content::Filesystem(_) => self.machine.files.create_mount_point(target)?,
             Content::Block => self.machine.files.create_file(target)?,
         }
-        Ok(self.machine.mounts.bind(&source, target, read_only)?)
+        Ok(self.machine.mounts.bind(&source, target, &MountAttributes::reading(read_only))?)
     }
 
     /// Takes the volume off a target path, and the path away.

@@ -57,7 +57,7 @@ impl PoolDisk<'_> {
     }
 
     /// Lets a mounted image, its device and its filesystem become as large as is configured. Killed in between, the same call
-    /// goes on.
+    /// goes on. Only for what is known to be the pool: before that nothing is changed.
     ///
     /// # Errors
     /// [`Error::NoRoomForImage`]: it stays as it is.
@@ -71,6 +71,8 @@ impl PoolDisk<'_> {
                 self.machine.files.set_len(file, found.size)?; // frees what was allocated past the end, too
                 return Err(if error.is_no_space() { self.no_room(size) } else { error });
             }
+        } else if !self.reserve_again()? {
+            tracing::warn!(pool = %self.pool, image = %file.display(), "there is no room to fill its holes again");
         }
         let mount = self.machine.mounts.at(self.path)?;
         let device =

@@ -50,9 +50,6 @@ impl<'a> PoolDisk<'a> {
             self.make()?;
         }
         let image = self.found()?;
-        if !self.reserve_again()? {
-            tracing::warn!(pool = %self.pool, image = %self.image.file.display(), "there is no room to fill its holes again");
-        }
         let device = self.attach(image.id)?;
         self.machine.mounts.open(&device, FS, &options())?.attach(self.path)?;
         if !self.is_mounted()? {

@@ -42,7 +42,7 @@ impl ProjectDirs {
             faults.push(Fault::LimitDrifted(drift));
         }
         let shown = self.mounts_of(dir, &record.id, mounts)?;
-        if shown.iter().any(|mount| mount.filesystem_read_only && !mount.read_only) {
+        if shown.iter().any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
             faults.push(Fault::FilesystemReadOnly);
         }
         Ok(faults)

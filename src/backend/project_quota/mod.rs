@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Backend, Error, Fault, Growth, Presence, Result, Staging};
 use crate::host::{self, Machine, MountAt, MountEntry};
-use crate::model::{Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::model::{Bytes, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// The backend `quota`.
@@ -59,7 +59,7 @@ impl Backend for ProjectDirs {
         if let Some((option, _)) = options.filesystem.first() {
             return Err(Error::SharedFilesystem { option: option.clone() });
         }
-        self.show(dir, record, staging.0, options.attributes.read_only)
+        self.show(dir, record, staging.0, &options.attributes)
     }
 
     fn unstage(&self, id: &VolumeId, dir: Option<&VolumeDir>, staging: Staging) -> Result<()> {
@@ -67,7 +67,7 @@ impl Backend for ProjectDirs {
     }
 
     fn mount(&self, dir: &VolumeDir, record: &Record, target: &Path, read_only: bool) -> Result<Growth> {
-        self.show(dir, record, target, read_only)
+        self.show(dir, record, target, &MountAttributes::reading(read_only))
     }
 
     fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {

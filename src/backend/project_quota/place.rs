@@ -6,14 +6,20 @@ use super::ProjectDirs;
 use super::limit::limit_of;
 use crate::backend::{Error, Growth, Result, Staging, same_access};
 use crate::host::MountAt;
-use crate::model::VolumeId;
+use crate::model::{MountAttributes, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 impl ProjectDirs {
     /// Makes the volume's directory, and nothing above it, appear at a path.
-    pub(super) fn show(&self, dir: &VolumeDir, record: &Record, path: &Path, read_only: bool) -> Result<Growth> {
+    pub(super) fn show(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        path: &Path,
+        attributes: &MountAttributes,
+    ) -> Result<Growth> {
         if let Some(mount) = self.at(dir, path)? {
-            same_access(path, mount.read_only, read_only)?;
+            same_access(path, mount.read_only, attributes.read_only)?;
             return Ok(Growth::Done);
         }
         // Nobody gets in whom nothing holds to the size.
@@ -21,11 +27,11 @@ impl ProjectDirs {
             tracing::warn!(volume = %record.id, limit = ?limit_of(record, record.spec.size), "a limit that was lost is set again");
         }
         self.machine.files.create_mount_point(path)?;
-        self.machine.mounts.bind(&dir.data(), path, read_only)?;
+        self.machine.mounts.bind(&dir.data(), path, attributes)?;
         Ok(Growth::Done)
     }
 
-    /// Makes the staged volume appear at a target path.
+    /// Makes the staged volume appear at a target path, with what it was staged with.
     pub(super) fn publish(
         &self,
         dir: &VolumeDir,
@@ -41,7 +47,7 @@ impl ProjectDirs {
             return same_access(target, mount.read_only, read_only || staged.read_only);
         }
         self.machine.files.create_mount_point(target)?;
-        Ok(self.machine.mounts.bind(staging.0, target, read_only)?)
+        Ok(self.machine.mounts.bind(staging.0, target, &MountAttributes::reading(read_only))?)
     }
 
     /// The volume's mount at exactly this path, if it is there.

@@ -110,7 +110,10 @@ fn of_record(record: &Record) -> Volume {
 }
 
 fn mount(entry: &MountEntry) -> Mount {
-    Mount { path: entry.target.display().to_string(), read_only: entry.read_only || entry.filesystem_read_only }
+    Mount {
+        path: entry.target.display().to_string(),
+        read_only: entry.attributes.read_only || entry.filesystem_read_only,
+    }
 }
 
 fn wanted(mount: &WantedMount) -> Mount {

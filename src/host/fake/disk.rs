@@ -42,6 +42,12 @@ impl Inode {
         Self { entries: Some(BTreeMap::new()), ..Self::default() }
     }
 
+    /// Owner and mode, as root makes files and directories.
+    pub(super) fn owner(&self) -> Owner {
+        let mode = if self.is_directory() { 0o755 } else { 0o600 };
+        self.owner.unwrap_or(Owner { uid: 0, gid: 0, mode })
+    }
+
     pub(super) fn is_directory(&self) -> bool {
         self.entries.is_some()
     }

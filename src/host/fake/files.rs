@@ -71,7 +71,7 @@ impl World {
 
     pub(super) fn is_read_only(&self, path: &Path) -> bool {
         let around = path.ancestors().find_map(|above| self.mounts.iter().rev().find(|mount| mount.target == above));
-        around.is_some_and(|mount| mount.read_only || mount.fs_read_only)
+        around.is_some_and(|mount| mount.attributes.read_only || mount.fs_read_only)
     }
 
     pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {
@@ -260,6 +260,22 @@ impl Files for Fake {
         Ok(())
     }
 
+    fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let mut world = self.world();
+        let temporary = beside(file);
+        world.step("write", &temporary)?;
+        let there = world.find(file).ok().map(|ino| world.now.inode(ino).owner());
+        let ino = world.write(&temporary, content).map_err(failed("write", &temporary))?;
+        world.now.inode_mut(ino).owner = Some(there.unwrap_or(Owner { uid: 0, gid: 0, mode: 0o644 }));
+        world.step("fsync", &temporary)?;
+        world.sync_inode(ino);
+        world.step("rename", file)?;
+        world.move_entry(&temporary, file).map_err(failed("rename", file))?;
+        world.step("fsync", file)?;
+        world.sync_parent(file);
+        Ok(())
+    }
+
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
         let mut world = self.world();
         let temporary = beside(file);
@@ -285,7 +301,7 @@ impl Files for Fake {
         let inode = world.now.inode(ino);
         let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
         let id = FileId { device: DEVICE, inode: ino };
-        Ok(Some(Stat { id, kind, size: inode.len, allocated: inode.allocated }))
+        Ok(Some(Stat { id, kind, size: inode.len, allocated: inode.allocated, owner: inode.owner() }))
     }
 
     fn create_image(&self, file: &Path, size: Bytes) -> Result<()> {

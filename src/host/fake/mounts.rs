@@ -11,7 +11,7 @@ use super::{Fake, FakeFs, World};
 use crate::host::{
     Detached, Error, FileId, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
 };
-use crate::model::{Bytes, FsKind, MountOptions, Owner, Usage};
+use crate::model::{Bytes, FsKind, MountAttributes, MountOptions, Owner, Usage};
 
 /// What a filesystem takes of a sparse image when it is made.
 pub(super) const METADATA: Bytes = Bytes::mib(1);
@@ -32,7 +32,7 @@ pub(super) struct FakeMount {
     pub(super) device: Option<u32>,
     /// The directory that is seen there; `None`: the bare device node.
     pub(super) root: Option<Ino>,
-    pub(super) read_only: bool,
+    pub(super) attributes: MountAttributes,
     pub(super) fs_read_only: bool,
     /// Whether the filesystem was opened with project quotas.
     pub(super) project_quotas: bool,
@@ -113,7 +113,7 @@ impl World {
             number: 0,
             device: None,
             root: None,
-            read_only: false,
+            attributes: MountAttributes::default(),
             fs_read_only: false,
             project_quotas: false,
         };
@@ -134,6 +134,21 @@ impl World {
     }
 }
 
+/// What a mount has that is given some more.
+fn added(had: MountAttributes, more: MountAttributes) -> MountAttributes {
+    let says_atime = more.no_atime || more.strict_atime;
+    MountAttributes {
+        read_only: had.read_only || more.read_only,
+        no_suid: had.no_suid || more.no_suid,
+        no_dev: had.no_dev || more.no_dev,
+        no_exec: had.no_exec || more.no_exec,
+        no_atime: if says_atime { more.no_atime } else { had.no_atime },
+        no_diratime: had.no_diratime || more.no_diratime,
+        strict_atime: if says_atime { !more.no_atime } else { had.strict_atime },
+        no_symfollow: had.no_symfollow || more.no_symfollow,
+    }
+}
+
 impl Mounts for Fake {
     fn open(&self, device: &HeldLoop, fs: FsKind, options: &MountOptions) -> Result<Box<dyn Detached>> {
         let number = device.device().0;
@@ -151,26 +166,24 @@ impl Mounts for Fake {
             image.and_then(|image| world.now.inode(image).root)
         };
         let hold = self.hold_device(number).ok_or_else(|| Error::call("fsmount", &path, Errno::ENXIO))?;
-        let read_only = options.attributes.read_only;
         let mount = FakeMount {
             target: PathBuf::new(),
             number: 0,
             device: Some(number),
             root,
-            read_only,
-            fs_read_only: read_only,
+            attributes: options.attributes,
+            fs_read_only: options.attributes.read_only,
             project_quotas,
         };
         Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount, read_only: AtomicBool::new(false) }))
     }
 
-    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+    fn bind(&self, from: &Path, to: &Path, attributes: &MountAttributes) -> Result<()> {
         let mut world = self.world();
         world.step("move_mount", to)?;
         world.find(to).map_err(|errno| Error::call("move_mount", to, errno))?;
         let source = world.source(from).map_err(|errno| Error::call("open_tree", from, errno))?;
-        let read_only = read_only || source.read_only;
-        world.put_mount(to, FakeMount { read_only, ..source });
+        world.put_mount(to, FakeMount { attributes: added(source.attributes, *attributes), ..source });
         Ok(())
     }
 
@@ -195,7 +208,7 @@ impl Mounts for Fake {
         Ok(world.mount_at(path).map(|mount| MountAt {
             device: mount.device.map(LoopDevice),
             is_block: mount.root.is_none(),
-            read_only: mount.read_only || mount.fs_read_only,
+            read_only: mount.attributes.read_only || mount.fs_read_only,
             root: mount.root_id(),
         }))
     }
@@ -235,7 +248,7 @@ impl Mounts for Fake {
             device: mount.device.map(LoopDevice),
             device_number: mount.device_number(),
             root: world.root_path(mount),
-            read_only: mount.read_only,
+            attributes: mount.attributes,
             filesystem_read_only: mount.fs_read_only,
         });
         Ok(entries.collect())
@@ -290,7 +303,7 @@ impl Detached for FakeDetached {
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
         let Self { fake, hold, mut mount, read_only } = *self;
-        mount.read_only |= read_only.into_inner();
+        mount.attributes.read_only |= read_only.into_inner();
         let mut world = fake.world();
         let moved = world.step("move_mount", target).and_then(|()| {
             world.find(target).map_err(|errno| Error::call("move_mount", target, errno))?;

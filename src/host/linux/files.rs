@@ -10,6 +10,7 @@ use nix::unistd::ftruncate;
 
 use super::failure::Named;
 use super::names::{make_dirs, not_empty, parent, sync_parent};
+use super::owner::Kept;
 use super::{mounts, owner, remove};
 use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
 use crate::model::{Bytes, Owner, Usage};
@@ -87,6 +88,16 @@ impl Files for LinuxFiles {
         sync_parent(file)
     }
 
+    fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let (new, keeps) = (beside(file), Kept::of(file)?);
+        let made = write(&new, content).and_then(|made| {
+            keeps.give(&made, &new)?;
+            made.sync_all().of("fsync", &new)
+        });
+        made.and_then(|()| fs::rename(&new, file).of("rename", &new)).inspect_err(|_| drop(fs::remove_file(&new)))?;
+        sync_parent(file)
+    }
+
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
         let new = beside(file);
         write(&new, content)
@@ -114,6 +125,7 @@ impl Files for LinuxFiles {
             },
             size: Bytes::new(found.len()),
             allocated: Bytes::new(found.blocks() * 512),
+            owner: owner::of(&found),
         }))
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::block;
 use super::failure::Named;
 use crate::host::{Ground, LoopDevice, MountEntry, Result};
-use crate::model::FsKind;
+use crate::model::{FsKind, MountOptions};
 use crate::sys::statx::Number;
 
 const MOUNT_INFO: &str = "/proc/self/mountinfo";
@@ -68,7 +68,7 @@ impl Line {
         MountEntry {
             device: self.device(),
             device_number: (self.number.major, self.number.minor),
-            read_only: has(&self.options, &["ro"]),
+            attributes: MountOptions::from_flags(&[&self.options]).attributes,
             // Since 6.15 ext4 says so of one that it closed after an error, and leaves `rw` standing before it.
             filesystem_read_only: has(&self.fs_options, &["ro", "emergency_ro", "shutdown"]),
             root: self.root,
@@ -109,6 +109,7 @@ fn unescaped(field: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MountAttributes;
 
     fn entry(line: &str) -> MountEntry {
         Line::parse(line.as_bytes()).unwrap().entry()
@@ -123,7 +124,7 @@ mod tests {
             device: None,
             device_number: (0, 5),
             root: PathBuf::from("/"),
-            read_only: true,
+            attributes: MountAttributes { read_only: true, no_atime: true, ..MountAttributes::default() },
             filesystem_read_only: false,
         };
         assert_eq!(found, expected);

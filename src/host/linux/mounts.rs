@@ -19,7 +19,7 @@ use crate::host::{
 };
 use crate::model::{Bytes, FsKind, Inodes, MountAttributes, MountOptions, Owner, Usage};
 use crate::sys::grow;
-use crate::sys::mount::{Answer, Context, attribute, clone_tree, move_to, set_read_only};
+use crate::sys::mount::{Answer, Context, add_attributes, attribute, clone_tree, move_to};
 use crate::sys::statx::{Number, statx};
 
 pub(super) struct LinuxMounts;
@@ -34,11 +34,9 @@ impl Mounts for LinuxMounts {
         Ok(Box::new(OpenFilesystem { mount, fs, device }))
     }
 
-    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+    fn bind(&self, from: &Path, to: &Path, attributes: &MountAttributes) -> Result<()> {
         let mount = clone_tree(from).of("open_tree", from)?;
-        if read_only {
-            set_read_only(&mount).of("mount_setattr", from)?;
-        }
+        add_attributes(&mount, bits(*attributes)).of("mount_setattr", from)?;
         move_to(&mount, to).of("move_mount", to)
     }
 
@@ -130,7 +128,7 @@ impl Detached for OpenFilesystem {
     }
 
     fn set_read_only(&self) -> Result<()> {
-        set_read_only(&self.mount).of("mount_setattr", &self.device)
+        add_attributes(&self.mount, attribute::MOUNT_ATTR_RDONLY).of("mount_setattr", &self.device)
     }
 
     fn attach(self: Box<Self>, target: &Path) -> Result<()> {
@@ -185,7 +183,7 @@ fn bits(attributes: MountAttributes) -> u32 {
 fn in_table(path: &Path) -> Result<Option<MountAt>> {
     let shown = mount_table::shown(path);
     let found = mount_table::read()?.into_iter().rfind(|entry| entry.target == shown);
-    let is_read_only = |entry: &MountEntry| entry.read_only || entry.filesystem_read_only;
+    let is_read_only = |entry: &MountEntry| entry.attributes.read_only || entry.filesystem_read_only;
     Ok(found.map(|entry| MountAt {
         device: entry.device,
         is_block: false,

@@ -69,6 +69,17 @@ fn a_block_is_written_beside_others_lines_and_goes_without_a_trace() {
 }
 
 #[test]
+fn a_file_stays_whose_it_is_and_a_new_one_is_for_everybody() {
+    for (bed, mode) in [(Bed::with_others(), 0o600), (Bed::new(), 0o644)] {
+        assert!(bed.etc.write(&block(), &projects(&[(100, "a")])).unwrap());
+        for name in ["projects", "projid"] {
+            let file = bed.etc.files.stat(&bed.etc.dir.join(name)).unwrap().unwrap();
+            assert_eq!(file.owner.mode, mode, "{name}");
+        }
+    }
+}
+
+#[test]
 fn it_is_written_only_where_it_differs_from_the_file() {
     let (bed, one) = (Bed::new(), projects(&[(100, "a")]));
     assert!(!bed.etc.write(&block(), &[]).unwrap());

@@ -12,6 +12,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("remove_tree takes a tree, and is content with none", remove_tree),
     ("rename keeps the file's identity, and puts nothing in place of what is not empty", rename),
     ("write_whole replaces a file and leaves none beside it", write_whole),
+    ("write_shared keeps whose a file is, which is for everybody where there was none", write_shared),
     ("write_unsynced replaces a file and leaves none beside it", write_unsynced),
     ("list is sorted, and ENOENT where there is no directory", list),
     ("a file that is written through is made once", create_synced),
@@ -57,6 +58,7 @@ fn set_owner(bed: &dyn Bed) {
     refused_with(files.set_owner(&dir, owner), &[Errno::ENOENT]);
     files.create_dir(&dir).unwrap();
     files.set_owner(&dir, owner).unwrap();
+    assert_eq!(files.stat(&dir).unwrap().unwrap().owner, owner);
     files.create_file(&file).unwrap();
     refused_with(files.set_owner(&file, owner), &[Errno::ENOTDIR]);
 }
@@ -115,6 +117,21 @@ fn write_whole(bed: &dyn Bed) {
     assert_eq!(files.read(&file).unwrap().unwrap(), b"second");
     assert_eq!(files.list(&bed.dir()).unwrap(), ["record"]);
     refused_with(files.write_whole(&bed.dir().join("none/record"), b""), &[Errno::ENOENT]);
+}
+
+fn write_shared(bed: &dyn Bed) {
+    let files = bed.machine().files;
+    let file = bed.dir().join("projects");
+    let mode = || files.stat(&file).unwrap().unwrap().owner.mode;
+    files.write_shared(&file, b"the first, and longer").unwrap();
+    files.write_shared(&file, b"second").unwrap();
+    assert_eq!((files.read(&file).unwrap().unwrap(), mode()), (b"second".to_vec(), 0o644));
+    files.write_whole(&file, b"ours").unwrap();
+    assert_eq!(mode(), 0o600);
+    files.write_shared(&file, b"third").unwrap();
+    assert_eq!((files.read(&file).unwrap().unwrap(), mode()), (b"third".to_vec(), 0o600));
+    assert_eq!(files.list(&bed.dir()).unwrap(), ["projects"]);
+    refused_with(files.write_shared(&bed.dir().join("none/projects"), b""), &[Errno::ENOENT]);
 }
 
 fn write_unsynced(bed: &dyn Bed) {

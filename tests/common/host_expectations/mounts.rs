@@ -2,7 +2,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use ullage::host::{Ground, MountAt, MountEntry};
-use ullage::model::{Bytes, FsKind, MountOptions, Owner};
+use ullage::model::{Bytes, FsKind, MountAttributes, MountOptions, Owner};
 
 use super::{
     Bed, Expectation, attached, formatted_image, id_of, mounted, plain_image, refused_with, smallest, soon_free,
@@ -16,6 +16,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("a filesystem that finds no place leaves nothing", attach_nowhere),
     ("what is no mount is EINVAL to unmount, and None to ask", no_mount),
     ("a directory appears at a second place, there read-only if asked", bind),
+    ("what is bound has the attributes of what it is bound from, and those that are asked for", bind_with_attributes),
     ("a directory that is bound is known by its root, wherever it is moved", bind_directory),
     ("a device node appears at a file", bind_device),
     ("binding what is not there is ENOENT", bind_nothing),
@@ -69,7 +70,10 @@ fn mount(bed: &dyn Bed) {
 
         let list = machine.mounts.list().unwrap();
         let entry = list.iter().find(|entry| entry.target == target).unwrap();
-        assert_eq!((entry.device, entry.read_only, entry.filesystem_read_only), (Some(device), false, false));
+        assert_eq!(
+            (entry.device, entry.attributes.read_only, entry.filesystem_read_only),
+            (Some(device), false, false)
+        );
         assert_eq!((entry.device_number, entry.root.as_path()), (identity.device, Path::new("/")));
 
         unmounted(bed, &target);
@@ -105,7 +109,7 @@ fn bind(bed: &dyn Bed) {
     for read_only in [false, true] {
         let target = bed.mount_point("published");
         machine.files.create_dir(&target).unwrap();
-        machine.mounts.bind(&staged, &target, read_only).unwrap();
+        machine.mounts.bind(&staged, &target, &MountAttributes::reading(read_only)).unwrap();
         let (from, to) = (machine.mounts.at(&staged).unwrap().unwrap(), machine.mounts.at(&target).unwrap().unwrap());
         assert_eq!(to, MountAt { read_only, ..from });
         assert!(!from.read_only);
@@ -132,13 +136,13 @@ fn bind_directory(bed: &dyn Bed) {
     }
     let root = machine.files.stat(&data).unwrap().unwrap().id;
     for (target, read_only) in targets.iter().zip([false, true]) {
-        machine.mounts.bind(&data, target, read_only).unwrap();
+        machine.mounts.bind(&data, target, &MountAttributes::reading(read_only)).unwrap();
         let at = machine.mounts.at(target).unwrap().unwrap();
         assert_eq!((at.is_block, at.read_only, at.root), (false, read_only, root));
         let ground = machine.mounts.ground(target).unwrap().unwrap();
         assert_eq!((ground.is_root, ground.is_itself), (false, false));
         let entry = entry_at(bed, target);
-        assert_eq!((entry.read_only, entry.filesystem_read_only), (read_only, false));
+        assert_eq!((entry.attributes.read_only, entry.filesystem_read_only), (read_only, false));
         assert_eq!(entry.device_number, machine.mounts.identity(target).unwrap().unwrap().device);
         assert!(data.ends_with(entry.root.strip_prefix("/").unwrap()), "{entry:?}");
     }
@@ -170,7 +174,7 @@ fn bind_device(bed: &dyn Bed) {
     drop(held);
     let target = bed.mount_point("block");
     machine.files.create_file(&target).unwrap();
-    machine.mounts.bind(&device.path(), &target, false).unwrap();
+    machine.mounts.bind(&device.path(), &target, &MountAttributes::default()).unwrap();
     let at = machine.mounts.at(&target).unwrap().unwrap();
     assert_eq!(at, MountAt { device: Some(device), is_block: true, read_only: false, root: at.root });
     let list = machine.mounts.list().unwrap();
@@ -183,10 +187,36 @@ fn bind_device(bed: &dyn Bed) {
     soon_free(bed, &image);
 }
 
+fn bind_with_attributes(bed: &dyn Bed) {
+    let machine = bed.machine();
+    let data = bed.dir().join("data");
+    let targets = ["staged", "published", "without atime"].map(|name| bed.mount_point(name));
+    for dir in std::iter::once(&data).chain(&targets) {
+        machine.files.create_dir(dir).unwrap();
+    }
+    let [staged, published, without_atime] = &targets;
+    let given = MountAttributes { no_suid: true, no_dev: true, no_exec: true, no_diratime: true, ..Default::default() };
+    machine.mounts.bind(&data, staged, &given).unwrap();
+    machine.mounts.bind(staged, published, &MountAttributes::reading(true)).unwrap();
+    let more = MountAttributes { no_atime: true, no_symfollow: true, ..Default::default() };
+    machine.mounts.bind(staged, without_atime, &more).unwrap();
+    let found = targets.each_ref().map(|target| entry_at(bed, target).attributes);
+    let expected = [
+        given,
+        MountAttributes { read_only: true, ..given },
+        MountAttributes { no_atime: true, no_symfollow: true, ..given },
+    ];
+    assert_eq!(found, expected);
+    targets.iter().rev().for_each(|target| unmounted(bed, target));
+}
+
 fn bind_nothing(bed: &dyn Bed) {
     let target = bed.mount_point("target");
     bed.machine().files.create_dir(&target).unwrap();
-    refused_with(bed.machine().mounts.bind(&bed.dir().join("none"), &target, false), &[Errno::ENOENT]);
+    refused_with(
+        bed.machine().mounts.bind(&bed.dir().join("none"), &target, &MountAttributes::default()),
+        &[Errno::ENOENT],
+    );
     bed.machine().files.remove_empty(&target).unwrap();
 }
 
@@ -219,7 +249,7 @@ fn read_only(bed: &dyn Bed) {
         assert!(machine.mounts.at(&target).unwrap().unwrap().read_only);
         let list = machine.mounts.list().unwrap();
         let entry = list.iter().find(|entry| entry.target == target).unwrap();
-        assert!(entry.read_only && entry.filesystem_read_only, "{fs}: {entry:?}");
+        assert!(entry.attributes.read_only && entry.filesystem_read_only, "{fs}: {entry:?}");
         refused_with(machine.files.write_whole(&target.join("file"), b"x"), &[Errno::EROFS]);
         drop(device);
         unmounted(bed, &target);
@@ -236,7 +266,7 @@ fn remove_mounted(bed: &dyn Bed) {
     let above = bed.dir().join("above");
     let below = above.join("a/mount");
     files.create_dir(&below).unwrap();
-    bed.machine().mounts.bind(&target, &below, false).unwrap();
+    bed.machine().mounts.bind(&target, &below, &MountAttributes::default()).unwrap();
     refused_with(files.remove_empty(&below), &[Errno::EBUSY, Errno::ENOTEMPTY]);
     refused_with(files.remove_tree(&above), &[Errno::EBUSY]);
     assert_eq!(files.read(&target.join("file")).unwrap().unwrap(), b"precious");

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use ullage::host::QuotaState;
-use ullage::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
+use ullage::model::{Bytes, MountAttributes, ProjectId, ProjectLimit, ProjectUsage};
 
 use super::{Bed, Expectation, refused_with, soon, unmounted};
 
@@ -279,7 +279,7 @@ fn usage(bed: &dyn Bed) {
     written(bed, &data.join("file"), Bytes::mib(3)).unwrap();
     let target = bed.mount_point("published");
     machine.files.create_dir(&target).unwrap();
-    machine.mounts.bind(&data, &target, false).unwrap();
+    machine.mounts.bind(&data, &target, &MountAttributes::default()).unwrap();
     for seen in [machine.mounts.usage(&target).unwrap(), machine.files.space(&data).unwrap()] {
         assert_eq!((seen.total, seen.used, seen.available), (LIMIT, Bytes::mib(3), Bytes::mib(5)));
         assert_eq!((seen.inodes.total, seen.inodes.used, seen.inodes.free), (10, 2, 8));

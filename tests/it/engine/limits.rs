@@ -5,10 +5,13 @@ use std::sync::{Arc, Barrier};
 
 use ullage::backend::Fault;
 use ullage::config::{Overcommit, PoolConfig, Reserve};
-use ullage::engine::{CreateRequest, Error, Kind, MountRequest, Result, SizeRange};
+use ullage::engine::{CreateRequest, Error, Kind, MountRequest, Result, SizeRange, StageRequest};
 use ullage::host::QuotaState;
 use ullage::host::fake::{Fake, How};
-use ullage::model::{Backend, Bytes, Content, FsKind, InodeLimit, ProjectId, ProjectLimit, ProjectUsage, VolumeId};
+use ullage::model::{
+    Backend, Bytes, Content, FsKind, InodeLimit, MountAttributes, MountOptions, ProjectId, ProjectLimit, ProjectUsage,
+    VolumeId,
+};
 use ullage::store::{PoolDir, Record};
 
 use crate::world::{POOL, Volume, World, pool};
@@ -85,6 +88,25 @@ fn a_volume_grows_and_shrinks_where_it_is_mounted_and_nothing_else_changes() {
         (of_bytes(Bytes::gib(2)), Bytes::gib(2))
     );
     world.fake.write_in(&data(&id), "more", Bytes::gib(2)).unwrap_err();
+}
+
+#[test]
+fn mount_options_hold_where_it_is_staged_and_published() {
+    let world = world();
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let volume = Volume::xfs("a");
+    let options = MountOptions::from_flags(&["noexec", "nodev"]);
+    let request = StageRequest { staging: volume.staging(), access: volume.access(), options };
+    world.engine.stage(&id, &request).unwrap();
+    world.engine.stage(&id, &request).unwrap();
+    world.publish(&volume).unwrap();
+    let attributes = MountAttributes { no_exec: true, no_dev: true, ..MountAttributes::default() };
+    let mounts = world.fake.machine().mounts.list().unwrap();
+    let found: Vec<_> = mounts.into_iter().map(|mount| (mount.target, mount.attributes)).collect();
+    assert_eq!(found, [(volume.staging(), attributes), (volume.target(), attributes)]);
+    let options = MountOptions::from_flags(&["noexec", "discard"]);
+    let refused = world.engine.stage(&id, &StageRequest { options, ..request }).unwrap_err();
+    assert!(refused.to_string().contains("mount option 'discard'"), "{refused}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn a_volume_is_read_only_where_it_is_asked_for() {
         }
         let mount = server.engine.inspect(&"db".to_owned().try_into().unwrap()).unwrap().presence.mounts;
         let target = mount.iter().find(|mount| mount.target.starts_with("/kubelet/pods")).unwrap();
-        assert!(target.read_only);
+        assert!(target.attributes.read_only);
         if readonly {
             let answer = server.node.node_publish_volume(publish("db", writer())).await;
             refused(answer, AlreadyExists, "the volume is there already, read-only, and writable was asked for");

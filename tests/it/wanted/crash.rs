@@ -130,7 +130,7 @@ fn check(world: &World, call: Call, volume: &Volume) {
     let presence = world.engine.inspect(&volume.id()).unwrap().presence;
     assert!(volume.sparse || presence.allocated == size, "{} of {size} are reserved", presence.allocated);
     let at_a = presence.mounts.iter().find(|mount| mount.target == Path::new(A));
-    assert!(at_a.is_none_or(|mount| mount.read_only == (call == Call::MountReadOnly)));
+    assert!(at_a.is_none_or(|mount| mount.attributes.read_only == (call == Call::MountReadOnly)));
 }
 
 fn check_nothing_leaks(world: &World, volume: &Volume) {

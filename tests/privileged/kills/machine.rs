@@ -11,7 +11,9 @@ use ullage::host::{
     Attach, Backing, Detached, Error, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
     MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, linux,
 };
-use ullage::model::{Bytes, FsKind, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
+use ullage::model::{
+    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage,
+};
 
 /// Counts down to the end.
 #[derive(Clone, Default)]
@@ -78,6 +80,7 @@ deadly! { Files
         remove_tree(dir: &Path) -> ();
         rename(from: &Path, to: &Path) -> ();
         write_whole(file: &Path, content: &[u8]) -> ();
+        write_shared(file: &Path, content: &[u8]) -> ();
         write_unsynced(file: &Path, content: &[u8]) -> ();
         create_image(file: &Path, size: Bytes) -> ();
         create_synced(file: &Path) -> ();
@@ -168,9 +171,9 @@ impl Mounts for Deadly<dyn Mounts> {
         Ok(Box::new(DeadlyDetached { real, fuse: self.fuse.clone() }))
     }
 
-    fn bind(&self, from: &Path, to: &Path, read_only: bool) -> Result<()> {
+    fn bind(&self, from: &Path, to: &Path, attributes: &MountAttributes) -> Result<()> {
         self.fuse.step();
-        self.real.bind(from, to, read_only)
+        self.real.bind(from, to, attributes)
     }
 
     fn unmount(&self, target: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::fake::{Cut, How};
 use crate::host::{Attach, Machine};
-use crate::model::{FsKind, MountOptions};
+use crate::model::{FsKind, MountAttributes, MountOptions};
 
 const DATA: &str = "/pool/data";
 
@@ -148,7 +148,7 @@ fn an_image_that_is_mounted_so_has_projects_of_its_own() {
     machine.files.create_dir(target).unwrap();
     machine.quotas.set_project(&data, project(100)).unwrap();
     machine.quotas.set_limit(&data, project(100), limit(4)).unwrap();
-    machine.mounts.bind(&data, target, false).unwrap();
+    machine.mounts.bind(&data, target, &MountAttributes::default()).unwrap();
     assert_eq!(machine.mounts.usage(target).unwrap().total, Bytes::mib(4));
     assert!(fake.write_in(target, "file", Bytes::mib(5)).is_err());
     fake.write_in(target, "file", Bytes::mib(4)).unwrap();
