@@ -305,6 +305,7 @@ fn what_is_linked_or_mounted_in_a_volume_survives_it() {
 const MANY: u32 = 1000;
 
 #[test]
+#[allow(clippy::print_stdout, reason = "how long that takes, for whoever asks with --nocapture")]
 fn a_thousand_volumes_are_made_and_seen_and_go() {
     let world = over(xfs(Bytes::gib(64), "prjquota"));
     let size = |number: u32| Bytes::mib(20 + u64::from(number % 10));
