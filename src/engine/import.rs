@@ -104,20 +104,19 @@ impl Engine {
         let _step = info_span!("import").entered();
         let _lock = self.locks.lock(&planned.id)?;
         let (pool, dir) = (goal.pool, goal.pool.dir.volume(&planned.id));
-        match self.find(&planned.id)?.map(|found| found.record) {
-            Some(mut record) if record.taken_from.is_some() && record.project == Some(planned.project) => {
-                // An earlier call got so far.
-                if apply && self.finish_import(pool, &dir, &mut record)? {
-                    return Ok((Outcome::Done, None));
-                }
-            }
-            Some(record) if record.project == Some(planned.project) => return Ok((Outcome::Present, None)),
-            Some(record) => {
+        if let Some(mut record) = self.find(&planned.id)?.map(|found| found.record) {
+            if record.project != Some(planned.project) {
                 let project = record.project.map_or("none".to_owned(), |project| project.to_string());
                 let difference = format!("its project is {project}, and that of the item is {}", planned.project);
                 return Err(Error::Conflict { id: planned.id.clone(), difference });
             }
-            None => {}
+            if record.taken_from.is_none() {
+                return Ok((Outcome::Present, None));
+            }
+            // An earlier call got so far.
+            if apply && self.finish_import(pool, &dir, &mut record)? {
+                return Ok((Outcome::Done, None));
+            }
         }
         self.may_import(goal, planned, &dir)?;
         let held = pool.backend.taken(&dir, Some(planned.project))?;
