@@ -7,7 +7,9 @@ use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -192,27 +194,33 @@ fn xfs_refuses_root_at_exactly_the_limit() {
 #[test]
 fn a_writer_goes_on_where_the_limit_is_raised() {
     let scratch = xfs("prjquota");
-    let data = volume(&scratch, of_bytes(LIMIT));
-    let (written, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let page = [7; 4096];
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut out = File::create(data.join("file")).unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                match out.write_all(&page) {
-                    Ok(()) => drop(written.fetch_add(page.len() as u64, Ordering::Relaxed)),
-                    Err(error) => assert_eq!(error.raw_os_error(), Some(Errno::ENOSPC as i32)),
-                }
-            }
-        });
-        for limit in [LIMIT, Bytes::mib(9), Bytes::mib(40)] {
-            let quotas = scratch.machine().quotas;
-            quotas.set_limit(&scratch.dir(), project(100), of_bytes(limit)).unwrap();
-            soon("it is full again", || written.load(Ordering::Relaxed) == limit.get());
-            assert_eq!(quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap().bytes, limit);
-        }
-        stop.store(true, Ordering::Relaxed);
+    let data = volume(&scratch, of_bytes(Bytes::mib(1)));
+    let written = Arc::new(AtomicU64::new(0));
+    let writer = std::thread::spawn({
+        let (file, written) = (File::create(data.join("file")).unwrap(), written.clone());
+        move || write_patiently(file, Bytes::mib(4), &written)
     });
+    for limit in [1, 2, 4].map(Bytes::mib) {
+        let quotas = scratch.machine().quotas;
+        quotas.set_limit(&scratch.dir(), project(100), of_bytes(limit)).unwrap();
+        soon("it is full again", || written.load(Ordering::Relaxed) == limit.get());
+        assert_eq!(quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap().bytes, limit);
+    }
+    writer.join().unwrap();
+}
+
+/// Writes page after page, and waits a moment where there is no room.
+fn write_patiently(mut file: File, size: Bytes, written: &AtomicU64) {
+    let (page, end) = ([7; 4096], Instant::now() + Duration::from_secs(60));
+    while written.load(Ordering::Relaxed) < size.get() && Instant::now() < end {
+        match file.write_all(&page) {
+            Ok(()) => drop(written.fetch_add(page.len() as u64, Ordering::Relaxed)),
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(Errno::ENOSPC as i32));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
 }
 
 #[test]
