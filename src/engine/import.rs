@@ -271,6 +271,7 @@ fn shown_at(mounts: &[MountEntry], directory: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MountAttributes;
 
     fn mount(target: &str, root: &str, minor: u32) -> MountEntry {
         MountEntry {
@@ -278,7 +279,7 @@ mod tests {
             device: None,
             device_number: (8, minor),
             root: root.into(),
-            read_only: false,
+            attributes: MountAttributes::default(),
             filesystem_read_only: false,
         }
     }

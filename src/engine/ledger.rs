@@ -155,13 +155,16 @@ impl Ledger {
         held: Bytes,
     ) -> Result<Admission<'_>> {
         let mut promises = self.promises();
-        let room = promises.room(ground, held)?;
         let before = promises.volumes.get(id).cloned();
         let more = promise.size.saturating_sub(before.as_ref().map(|before| before.size).unwrap_or_default());
-        if ground.is_sparse(promise.sparse) {
-            room.fits_sparse(ground.config, more)?
-        } else {
-            room.fits(ground.config, more)?
+        let fits = |room: Room| match ground.is_sparse(promise.sparse) {
+            true => room.fits_sparse(ground.config, more),
+            false => room.fits(ground.config, more),
+        };
+        // Where there is room though nothing were filled yet of what is promised, no volume has to be asked.
+        let is_roomy = ground.has_limits() && fits(promises.at_worst(ground, held)?).is_ok();
+        if !is_roomy {
+            fits(promises.room(ground, held)?)?;
         }
         if !promise.sparse && !ground.has_limits() {
             promises.pending.insert(id.clone(), (promise.dir.clone(), promise.size));
@@ -178,9 +181,18 @@ impl Ledger {
 impl Promises {
     /// As if so much more were free.
     fn room(&self, ground: Ground, more: Bytes) -> Result<Room, host::Error> {
-        let Ground { machine, config, dir, .. } = ground;
         // The volumes first, the filesystem after: what is allocated in between counts twice, never not at all.
         let pending = self.pending(ground)?;
+        self.room_beside(ground, more, pending)
+    }
+
+    /// The same as if all that is promised had yet to be taken.
+    fn at_worst(&self, ground: Ground, more: Bytes) -> Result<Room, host::Error> {
+        self.room_beside(ground, more, self.volumes.values().map(|promise| promise.size).sum())
+    }
+
+    fn room_beside(&self, ground: Ground, more: Bytes, pending: Bytes) -> Result<Room, host::Error> {
+        let Ground { machine, config, dir, .. } = ground;
         let space = machine.files.space(dir.path())?;
         let unused = space.available.saturating_add(more);
         let reserve = config.reserve.of(space.total);

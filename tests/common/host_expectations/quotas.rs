@@ -134,7 +134,7 @@ fn strays(bed: &dyn Bed) {
     assert_eq!((count(100), count(101)), (Some(2), Some(4)));
     let outside = bed.dir().join("outside");
     machine.files.create_dir(&outside).unwrap();
-    machine.mounts.bind(&outside, &data.join("a/b"), false).unwrap();
+    machine.mounts.bind(&outside, &data.join("a/b"), &MountAttributes::default()).unwrap();
     assert_eq!((count(100), count(101)), (Some(2), Some(3)));
     machine.mounts.unmount(&data.join("a/b")).unwrap();
     assert_eq!(machine.quotas.strays(&data, project(100), &mut || false).unwrap(), None);

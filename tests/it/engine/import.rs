@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Imported, Kind, MountRequest, Outcome};
 use ullage::host::fake::{Cut, Fake, How};
-use ullage::model::{Backend, Bytes, ProjectId, ProjectLimit, ProjectUsage, VolumeId};
+use ullage::model::{Backend, Bytes, MountAttributes, ProjectId, ProjectLimit, ProjectUsage, VolumeId};
 use ullage::projects::hostlet::State;
 use ullage::store::PoolDir;
 
@@ -107,14 +107,19 @@ fn what_cannot_be_taken_over_is_left_and_says_why() {
         (
             |world| {
                 world.fake.machine().files.create_dir(Path::new("/mnt/a")).unwrap();
-                world.fake.machine().mounts.bind(&apps("a"), Path::new("/mnt/a"), false).unwrap();
+                world.fake.machine().mounts.bind(&apps("a"), Path::new("/mnt/a"), &MountAttributes::default()).unwrap();
             },
             "it is mounted itself, at /mnt/a",
         ),
         (
             |world| {
                 world.fake.machine().files.create_dir(&apps("a").join("dir")).unwrap();
-                world.fake.machine().mounts.bind(Path::new(POOL), &apps("a").join("dir"), false).unwrap();
+                world
+                    .fake
+                    .machine()
+                    .mounts
+                    .bind(Path::new(POOL), &apps("a").join("dir"), &MountAttributes::default())
+                    .unwrap();
             },
             "something is mounted in it, or it is mounted itself, at /opt/apps/a/dir",
         ),
