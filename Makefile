@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build image manifests demo test e2e bench lint fmt install prepare
+.PHONY: help build image manifests demo test e2e guest-shell bench lint fmt install prepare
 .SUFFIXES:
 
 help: ## this list
@@ -29,6 +29,9 @@ test-%: prepare
 	@tests/run $*
 
 e2e: test-e2e ## a real Kubernetes, started here, and what a user does there
+
+guest-shell: prepare ## a shell in the virtual machine of the tests: every capability, project quotas, and ullage
+	@tests/guest/run --shell --bin ullage
 
 manifests: prepare ## manifests/, of the chart
 	@tests/chart/render

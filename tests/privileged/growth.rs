@@ -22,12 +22,12 @@ pub(crate) fn may_grow_mounted_ext4() -> bool {
     u64::from_str_radix(effective.trim(), 16).unwrap() & (1 << 24) != 0
 }
 
-fn is_about(total: Bytes, size: Bytes) -> bool {
+pub(crate) fn is_about(total: Bytes, size: Bytes) -> bool {
     total <= size && total.get() > size.get() / 100 * 75
 }
 
 /// Writes and syncs until it is told to stop; any error is a failure.
-fn write_on(file: &Path, rounds: &AtomicU64, stop: &AtomicBool) {
+pub(crate) fn write_on(file: &Path, rounds: &AtomicU64, stop: &AtomicBool) {
     let mut out = File::create(file).unwrap();
     while !stop.load(Ordering::Relaxed) {
         out.seek(SeekFrom::Start(0)).unwrap();

@@ -3,6 +3,7 @@
 //!
 //! The test runs itself once more as the driver that dies: what that one shall do stands in [`PLAY`].
 
+mod growing;
 mod machine;
 
 use std::env;

@@ -1,33 +1,34 @@
 """The power goes at random moments, and the guest is started again on the same disk."""
 
-import threading
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
+from threading import Timer
 
 from calls import next_call
 from place import Gone, Outside, Refused, raw
 from pool import Pool, Wrong
-
-# How long after a start the power goes, in seconds: at most. Most have begun to make calls after some five.
-AT_WORK, AT_START = 4.0, 6.0
 
 
 class Cuts:
     def __init__(self, rounds):
         self.rounds = rounds
         self.name = f"after_{rounds}_power_cuts_every_answer_is_true_and_nothing_else_is_left"
+        # What takes how long here, in seconds, as it was last: so that a cut falls into it on any machine.
+        self.lasts = {"start": 6.0, "create": 1.0, "resize": 1.0, "delete": 0.5, "write": 0.3}
+        self.during, self.answers = Counter(), 0
 
     def run(self, machine, backend, ullage, seed, scratch):
         pools = [Pool.make(scratch / f"{fs}.disk", fs, backend) for fs in backend.pools]
-        self.during, self.answers = {}, 0
         with ThreadPoolExecutor(1) as examiner:
             examined = []
             for number in range(self.rounds + len(pools)):  # the last ones only look at what the last cuts have left
                 pool, random = pools[number % len(pools)], Random(f"{seed} {number}")
-                copy = scratch / f"cut-{number}.disk"
-                examine = lambda: examined.append(examiner.submit(self.examine, pool_at(pool, copy), ullage))
                 try:
-                    self.round(machine, pool, random, copy, examine, number < self.rounds)
+                    copy = self.round(machine, pool, random, scratch / f"round-{number}.disk", number < self.rounds)
+                    if copy:
+                        examined.append(examiner.submit(self.examine, copy, ullage))
                     while examined and examined[0].done():
                         examined.pop(0).result()
                 except (Wrong, Refused) as error:
@@ -35,54 +36,55 @@ class Cuts:
             for last in examined:
                 last.result()
         during = ", ".join(f"{count} × {what}" for what, count in sorted(self.during.items()))
-        print(f"    {self.answers} answered calls; cut during: {during}")
+        print(f"    {self.answers} calls answered, {self.rounds} cuts: {during}")
 
-    def round(self, machine, pool, random, copy, examine, cut):
-        """Starts, looks whether all is true, and works until the power goes."""
+    def round(self, machine, pool, random, copy, is_cut):
+        """Starts, looks whether all is true, and works until the power goes. The disk as it was found, unless it went at once."""
         guest = machine.start(raw(pool.disk))
-        is_early = random.random() < 0.2
-        moment = random.uniform(0, AT_START if is_early else AT_WORK)
-        timer, where = threading.Timer(moment, guest.kill), "start"
+        self.cut, self.where, found = Timer(0, guest.kill), "start", None
         try:
-            if cut and is_early:
-                timer.start()
+            began = time.monotonic()
+            if is_cut and random.random() < 0.2:
+                self.cut_within("start", guest, random)
             pool.serve(guest)
-            where = "recovery"
             pool.verify(guest)
             guest.do("sync")
-            pool.copy(copy)
-            examine()
-            if not cut:
-                return
-            if not is_early:
-                timer.start()
-            number = random.randrange(1 << 30)
-            while True:
-                where = "a call"
-                call = next_call(random, pool.state, pool.backend, number := number + 1)
-                where = call.verb
-                pool.call(guest, call)
-                self.answers += 1
+            self.lasts["start"] = time.monotonic() - began
+            found = Pool(pool.copy(copy), pool.fs, pool.backend, dict(pool.state))
+            if is_cut:
+                self.work(guest, pool, random)
         except Gone as gone:
-            pool.cut(str(gone))
-            if not cut:
+            if not is_cut:
                 raise Wrong("the guest died by itself") from None
-            self.during[where] = self.during.get(where, 0) + 1
+            pool.cut(str(gone))
+            self.during[self.where] += 1
         finally:
-            timer.cancel()
+            self.cut.cancel()
             guest.kill()
+        return found
+
+    def work(self, guest, pool, random):
+        """Some calls, and one in which the power goes; or soon after it."""
+        calls, number = random.randrange(5), random.randrange(1 << 30)
+        while True:
+            call = next_call(random, pool.state, pool.backend, number)
+            if calls == 0:
+                self.cut_within(call.verb, guest, random)
+            self.where, began = call.verb, time.monotonic()
+            pool.call(guest, call)
+            self.lasts[call.verb] = time.monotonic() - began
+            self.answers, calls, number = self.answers + 1, calls - 1, number + 1
+
+    def cut_within(self, what, guest, random):
+        self.cut = Timer(random.uniform(0, 1.1 * self.lasts[what]), guest.kill)
+        self.cut.start()
 
     def examine(self, pool, ullage):
         """With this machine's kernel, and its programs: after the logs are replayed, is everything whole?"""
         outside = Outside(ullage)
         try:
-            outside.insert(pool.disk, pool.fs)
+            pool.mount(outside)
             pool.examine(outside)
         finally:
             outside.kill()
         pool.disk.unlink()
-
-
-def pool_at(pool, disk):
-    """The same, somewhere else, as it is now."""
-    return Pool(disk, pool.fs, pool.backend, dict(pool.state))

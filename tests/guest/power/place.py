@@ -86,9 +86,9 @@ class Outside(Place):
         super().__init__([*apart, "busybox", "sh", str(HERE / "shell")], env={"PATH": path, "HOME": "/tmp"})
         self.do("mount -t tmpfs tmp /mnt && mkdir /mnt/pool /mnt/volumes && ip link set lo up")
 
-    def insert(self, disk, pool, options="defaults"):
-        """Mounts the pool that is on a disk."""
-        self.do(f"/usr/bin/mount -t {pool} -o loop,{options} {shlex.quote(str(disk))} /mnt/pool")
+    def sees(self, disk):
+        """Under which name a disk is there."""
+        return shlex.quote(str(disk))
 
 
 class Guest(Place):
@@ -126,9 +126,9 @@ class Guest(Place):
             if "return" in answer:
                 return answer["return"]
 
-    def insert(self, _, pool, options="defaults"):
-        """Mounts the pool that is on its disk."""
-        self.do(f"mount -t {pool} -o {options} /dev/vda /mnt/pool")
+    def sees(self, _):
+        """Under which name its disk is there."""
+        return "/dev/vda"
 
 
 class Machine:

@@ -78,8 +78,11 @@ class Pool:
 
     def serve(self, place):
         """Mounts it and serves it, which puts in order what a power cut has left."""
-        place.insert(self.disk, self.fs, self.backend.options)
+        self.mount(place, self.backend.options)
         place.do(self.backend.serve)
+
+    def mount(self, place, options="defaults"):
+        place.do(f"attach {self.fs} {options} {place.sees(self.disk)} /mnt/pool")
 
     def verify(self, place):
         """That every answer is true, and that there is nothing else; then the call that had no answer is made once more."""
@@ -119,7 +122,7 @@ class Pool:
                 place.do(f"examine {volume.fs} {image}")
                 if (blocks := int(place.do(f"blocks {volume.fs} {image}"))) != volume.size * MIB // 4096:
                     raise Wrong(f"the {volume.fs} in {name} has {blocks} blocks, and should fill {volume.size} MiB")
-        place.do(f"umount /mnt/pool && examine {self.fs} {self.disk}")
+        place.do(f"umount /mnt/pool && examine {self.fs} {place.sees(self.disk)}")
 
 
 class Seen:

@@ -1,14 +1,16 @@
 """Every write to the disk is recorded, and played back up to some moment, without what was not flushed by then."""
 
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
 from calls import Call, Volume, next_call
-from place import Outside, Refused, recorded
+from place import Outside, Refused, raw, recorded
 from pool import SIZE, Pool, Wrong, told
 from writelog import BLOCK, WriteLog
 
 MARK = SIZE - BLOCK  # where on the disk the guest writes how far it is
+NEAR = 40  # requests: what is left to do when a filesystem was made or changed
 
 
 @dataclass(frozen=True)
@@ -20,55 +22,60 @@ class Moment:
 
 
 class Replays:
-    """`name`, and `work`: what is done while it is recorded, and the mark from which on it is played back."""
+    """`name`, and `work`: what is done while it is recorded. It tells the first call that is played back."""
 
     def __init__(self, count):
         self.count = count
 
     def run(self, machine, backend, ullage, seed, scratch):
         for fs in backend.pools:
+            random = Random(f"{seed} {self.name} {fs}")
             try:
-                self.on_pool(machine, Pool.make(scratch / f"{fs}.disk", fs, backend), ullage, seed, scratch)
+                pool = Pool.make(scratch / f"{fs}.disk", fs, backend)
+                base = Pool(pool.copy(scratch / "replayed.disk"), fs, backend)
+                log, calls, first = self.record(machine, pool, random, scratch / "writes.log")
+                self.replay(machine, base, log, calls, first, random, ullage)
             except (Wrong, Refused) as error:
                 raise Wrong(f"on {fs}: {error}") from None
 
-    def on_pool(self, machine, pool, ullage, seed, scratch):
-        random = Random(f"{seed} {self.name} {pool.fs}")
-        base = pool.copy(scratch / "replayed.disk")
-        recording = Recording(machine, pool, scratch / "writes.log")
+    def record(self, machine, pool, random, log):
+        log.unlink(missing_ok=True)
+        recording = Recording(machine.start(recorded(pool.disk, log)), pool)
         try:
             recording.begin()
             first = self.work(recording, random)
         finally:
-            log, states = recording.end()
-        begin = log.marks(MARK)[first]
-        moments = some_moments(log, begin, self.count // len(pool.backend.pools), random)
-        played, outcomes = 0, {"done": 0, "undone": 0}
-        with open(base, "r+b") as disk:
-            for moment in moments:
+            recording.end()
+        return WriteLog(log), recording.calls, first
+
+    def replay(self, machine, base, log, calls, first, random, ullage):
+        moments = some_moments(log, calls, first, self.count // len(base.backend.pools), random)
+        played, outcomes = 0, Counter()
+        for moment in moments:
+            with open(base.disk, "r+b") as disk:
                 log.replay(disk, played, moment.kept)
-                disk.flush()
-                played = moment.kept
-                copy = Pool(base, pool.fs, pool.backend).copy(scratch / "moment.disk")
-                with open(copy, "r+b") as lossy:
-                    log.lose(lossy, moment.kept, moment.cut, random)
-                state, in_flight = states_at(log, states, moment.cut)
-                found = Pool(copy, pool.fs, pool.backend, state, in_flight)
-                try:
-                    done = self.check(machine, found, ullage)
-                except (Wrong, Refused) as error:
-                    where = f"flushed up to request {moment.kept} of {len(log.entries)}, cut at {moment.cut}"
-                    raise Wrong(f"{where}, answered: {told(state)}, in flight: {in_flight}\n    {error}") from None
-                if in_flight:
-                    outcomes["done" if done else "undone"] += 1
-        flushes = len([at for at in log.flushes() if at >= begin])
-        print(f"    {pool.fs}: {len(moments)} moments among {len(log.entries) - begin} requests and {flushes} flushes;"
-              f" a call in flight was done {outcomes['done']} times and undone {outcomes['undone']} times")
+            played = moment.kept
+            disk = base.copy(base.disk.with_name("moment.disk"))
+            with open(disk, "r+b") as lossy:
+                log.lose(lossy, moment.kept, moment.cut, random)
+            state, call = states_at(log, calls, moment.cut)
+            pool = Pool(disk, base.fs, base.backend, state, call)
+            try:
+                self.check(machine, pool, ullage)
+            except (Wrong, Refused) as error:
+                where = f"{moment.kept} of {len(log.entries)} requests kept, cut at {moment.cut}"
+                raise Wrong(f"{where}, answered: {told(state)}, in flight: {call}\n    {error}") from None
+            if call:
+                outcomes[pool.found_done] += 1
+        print(
+            f"    {base.fs}: {len(moments)} of {len(log.entries)} moments, {len(log.flushes())} flushes;"
+            f" what was in flight was done {outcomes[True]} times and undone {outcomes[False]} times",
+            flush=True,
+        )
 
     def check(self, machine, pool, ullage):
-        """Serves what is left of it, here where the kernel can, else in the guest. Whether the call in flight was done."""
-        before, call = pool.state, pool.in_flight
-        place = Outside(ullage)
+        """Serves what is left of it: here where this kernel can, else in the guest."""
+        place = Outside(ullage) if pool.backend.native else machine.start(raw(pool.disk))
         try:
             pool.serve(place)
             pool.verify(place)
@@ -76,33 +83,27 @@ class Replays:
             pool.examine(place)
         finally:
             place.kill()
-        return call is not None and pool.found_done
 
 
 class Recording:
     """The guest at work on a pool, with a mark before and behind each call."""
 
-    def __init__(self, machine, pool, log):
-        self.pool, self.log = pool, log
-        log.unlink(missing_ok=True)
-        self.calls = []
-        self.guest = machine.start(recorded(pool.disk, log))
+    def __init__(self, guest, pool):
+        self.guest, self.pool, self.calls = guest, pool, []
 
     def begin(self):
         self.guest.do(f"MARK={MARK // BLOCK}")
         self.pool.serve(self.guest)
 
     def call(self, call):
-        """Makes it, and returns the number of the mark before it."""
-        number = 2 * len(self.calls)
-        self.pool.call(self.guest, call, f"mark {number}; {{}}; mark {number + 1}")
+        mark = 2 * len(self.calls)
+        self.pool.call(self.guest, call, f"mark {mark}; {{}}; mark {mark + 1}")
         self.calls.append((call, dict(self.pool.state)))
-        return number
 
     def end(self):
+        """QEMU ends by itself, so that the log is whole."""
         self.guest.tell("quit")
         self.guest.process.wait()
-        return WriteLog(self.log), self.calls
 
 
 def states_at(log, calls, cut):
@@ -117,16 +118,21 @@ def states_at(log, calls, cut):
     return state, None
 
 
-def some_moments(log, begin, count, random):
-    """Half of them right at a flush, the first and the last among these; half anywhere, to lose something."""
-    flushes = [at for at in log.flushes() if at >= begin]
-    half = min(len(flushes), count // 2)
-    spread = [flushes[round(number * (len(flushes) - 1) / max(1, half - 1))] for number in range(half)]
-    exact = [Moment(at, at) for at in spread]
-    lossy = []
-    for cut in (random.randrange(begin, len(log.entries) + 1) for _ in range(count - half)):
-        lossy.append(Moment(max([at for at in log.flushes() if at < cut], default=0), cut))
-    return sorted(exact + lossy, key=lambda moment: (moment.kept, moment.cut))
+def some_moments(log, calls, first, count, random):
+    """Where to look: in any call, as often near its end as anywhere; by turns right at a flush, and with something lost.
+    The first flush is among them, and the last."""
+    flushes, marks, found = log.flushes(), log.marks(MARK), []
+    for number in range(count - 2):
+        mark = 2 * random.randrange(first, len(calls))
+        begin, end = marks[mark], marks[mark + 1]
+        if random.random() < 0.5:
+            begin = max(begin, end - NEAR)
+        cut = random.randint(begin + 1, end)
+        kept = max((at for at in flushes if at < cut), default=0)
+        found.append(Moment(kept, kept if number % 2 else cut))
+    later = [at for at in flushes if at > marks[2 * first]]
+    ends = [Moment(at, at) for at in (later[0], later[-1])]
+    return sorted(found + ends, key=lambda moment: (moment.kept, moment.cut))
 
 
 class Calls(Replays):
@@ -148,4 +154,5 @@ class Shrink(Replays):
     def work(self, recording, random):
         recording.call(Call("create", "cask", "ext4", 160))
         recording.call(Call("fill", "cask"))
-        return recording.call(Call("resize", "cask", "ext4", 80))
+        recording.call(Call("resize", "cask", "ext4", 80))
+        return 2
