@@ -22,7 +22,8 @@ fn grow_killed_at_every_step(test: &str, content: Content) {
         return play(&what, &Volume::new("db", content));
     }
     let mut world = World::over(Scratch::with_room(FsKind::Xfs, POOL));
-    let kills: Vec<usize> = (1..).map(|at| grow(&mut world, test, content, at)).take_while(|kills| *kills > 0).collect();
+    let kills: Vec<usize> =
+        (1..).map(|at| grow(&mut world, test, content, at)).take_while(|kills| *kills > 0).collect();
     assert!(kills.iter().sum::<usize>() > 10, "only {kills:?} kills");
 }
 
