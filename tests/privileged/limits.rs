@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Error, Kind, MountRequest};
-use ullage::model::{Backend, Bytes, FsKind, InodeLimit, ProjectId, ProjectLimit, ProjectUsage};
+use ullage::model::{Backend, Bytes, FsKind, InodeLimit, MountAttributes, ProjectId, ProjectLimit, ProjectUsage};
 use ullage::sys::capability;
 
 use crate::common::host_expectations::{Bed, soon};
@@ -285,7 +285,7 @@ fn what_is_linked_or_mounted_in_a_volume_survives_it() {
         std::os::unix::fs::symlink(dir.join("file"), inside.join(format!("file{number}"))).unwrap();
         let place = inside.join(format!("place{number}"));
         fs::create_dir(&place).unwrap();
-        mounts.bind(dir, &place, false).unwrap();
+        mounts.bind(dir, &place, &MountAttributes::default()).unwrap();
     }
     world.delete(&volume).unwrap();
     world.engine.tend();

@@ -126,6 +126,7 @@ deadly! { ProjectQuotas
         usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
         projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
         project_of(path: &Path) -> Option<ProjectId>;
+        strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     }
 }
 
