@@ -182,7 +182,7 @@ impl Engine {
             Err(_) if self.machine.files.stat(dir.path())?.is_none() => return Ok(None),
             names => names?,
         };
-        let strange = names.iter().find(|name| *name != "volume.yaml.new");
+        let strange = names.iter().find(|name| dir.path().join(name) != dir.half_record());
         Ok(strange.map(|name| format!("there is no record, and there is '{name}'")))
     }
 

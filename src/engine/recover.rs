@@ -141,6 +141,9 @@ impl Engine {
 
     /// A fault of a volume is a matter of its health, not of the start.
     fn recover_ready(&self, pool: &Pool, dir: &store::VolumeDir, record: &Record) -> Result<()> {
+        if let Err(error) = store::tidy(&*self.machine.files, dir) {
+            tracing::warn!(volume = %record.id, %error, "half a record stays beside the whole one for now");
+        }
         let image = self.machine.files.stat(&dir.image())?;
         if image.is_some_and(|image| image.size > record.spec.size) {
             // It is cut now. A shrink that was killed may have been so before its record was on disk.

@@ -75,6 +75,16 @@ impl VolumeDir {
         self.0.join("volume.yaml")
     }
 
+    /// The record as it is being written: what a save that was cut leaves.
+    pub fn half_record(&self) -> PathBuf {
+        self.0.join("volume.yaml.new")
+    }
+
+    /// The note as it is being written.
+    pub fn half_pods(&self) -> PathBuf {
+        self.0.join("pods.yaml.new")
+    }
+
     /// The backing file.
     pub fn image(&self) -> PathBuf {
         self.0.join("image")

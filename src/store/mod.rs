@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::host::{self, Files};
+use crate::model::Bytes;
 use crate::yaml;
 
 /// The version of everything that is written here.
@@ -53,6 +54,17 @@ pub enum Error {
 #[derive(serde::Deserialize)]
 struct Versioned {
     schema: u32,
+}
+
+/// Takes away what saves that were cut have left beside a volume's record and note: nothing but the next save would.
+pub fn tidy(files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
+    for left in [dir.half_record(), dir.half_pods()] {
+        if files.stat(&left)?.is_some() {
+            files.set_len(&left, Bytes::ZERO)?;
+            files.remove_empty(&left)?;
+        }
+    }
+    Ok(())
 }
 
 fn load<T: DeserializeOwned>(files: &dyn Files, file: &Path) -> Result<Option<T>, Error> {

@@ -160,11 +160,16 @@ fn cut_and_repeat(call: Call, volume: &Volume, cut: Cut) -> (World, String) {
 /// No Ready record without what it promises, and nothing else that a start should have undone.
 fn check_recovered(world: &World, volume: &Volume) {
     assert_eq!(world.engine.set_aside(), [], "something was not understood");
+    let is_half = |path: &String| path.starts_with("/pool/volumes/") && path.ends_with(".new");
+    let half: Vec<_> = world.fake.paths().into_iter().filter(is_half).collect();
+    assert_eq!(half, Vec::<String>::new(), "half a record is left");
     if let Ok(found) = world.engine.inspect(&volume.id()) {
         assert_eq!(found.record.phase, Phase::Ready);
         let pending = found.record.growth_is_pending();
         let faults: Vec<_> = found.faults.iter().map(|fault| fault.reason()).collect();
         assert!(faults.is_empty() || (pending && faults == ["GrowthPending"]), "{faults:?}");
+        let (allocated, size) = (found.presence.allocated, found.record.spec.size);
+        assert!(allocated <= size, "{allocated} are allocated for a volume of {size}");
     }
 }
 

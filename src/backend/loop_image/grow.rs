@@ -9,7 +9,7 @@ use crate::model::{Bytes, Content, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 impl LoopImages {
-    /// Makes the image longer, the growth of a reserved one reserved first. Where there is no room nothing is changed.
+    /// Makes the image longer, and reserves the growth of a reserved one. Where there is no room nothing is changed.
     pub(super) fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
         self.image_of(dir, record)?;
         let grown = self.take_space(dir, record, size);
@@ -19,11 +19,11 @@ impl LoopImages {
         grown
     }
 
+    /// Longer first: an image that is longer than its record is cut by the next start. Blocks past the end of one that is as
+    /// long as its record nobody would find after a kill, and the same call might have no room for them a second time.
     fn take_space(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
-        if !record.spec.sparse {
-            self.reserve(dir, record.spec.size, size)?;
-        }
-        Ok(self.machine.files.set_len(&dir.image(), size)?)
+        self.machine.files.set_len(&dir.image(), size)?;
+        if record.spec.sparse { Ok(()) } else { self.reserve(dir, record.spec.size, size) }
     }
 
     /// Lets the device and the filesystem follow the volume's size, where it is in use; else that is for the next stage.

@@ -14,8 +14,17 @@ use crate::growth::{is_about, may_grow_mounted_ext4, write_on};
 use crate::scratch::Scratch;
 use crate::world::{EXT4, Volume, World, XFS};
 
-/// With room for the largest.
+/// With room for the largest, and not for what it grows by a second time.
 const POOL: Bytes = Bytes::gib(14);
+
+/// However the test ends, the writer does: who started it waits for it.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 fn grow_killed_at_every_step(test: &str, content: Content) {
     if let Ok(what) = env::var(PLAY) {
@@ -34,6 +43,7 @@ fn grow(world: &mut World, test: &str, content: Content, at: usize) -> usize {
     world.mark(&volume);
     let (rounds, stop, mut kills) = (AtomicU64::new(0), AtomicBool::new(false), 0);
     std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| write_on(&target.join("running"), &rounds, &stop));
         for size in [Bytes::gib(2), Bytes::gib(10)] {
             volume.size = size;
@@ -48,7 +58,6 @@ fn grow(world: &mut World, test: &str, content: Content, at: usize) -> usize {
             let before = rounds.load(Ordering::Relaxed);
             soon("the writer goes on", || rounds.load(Ordering::Relaxed) > before + 1);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     world.put_away(&volume);
     world.bring_up(&volume); // where a mounted ext4 may not grow, it has done so now
