@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build image manifests demo test e2e guest-shell bench lint fmt install prepare
+.PHONY: help build image manifests demo test e2e guest-shell bench bench-guest lint fmt install prepare
 .SUFFIXES:
 
 help: ## this list
@@ -38,7 +38,13 @@ manifests: prepare ## manifests/, of the chart
 
 bench: prepare ## what the driver costs beside bare system calls, and the quota API beside a bare server (as root)
 	cargo bench --bench volumes
+	cargo bench --bench limits
 	cargo bench --bench quota
+
+bench-guest: prepare ## volumes that a limit holds beside bare system calls, in the virtual machine: only the ratios mean something
+	@built=$$(cargo bench --bench limits --no-run --message-format=json | \
+	  sed -n 's/.*"executable":"\([^"]*\/limits-[^"]*\)".*/\1/p') && \
+	tests/guest/run --with "$$built:/usr/bin/limits" tests/guest/bench-limits
 
 lint: test-lint ## format, clippy, rustdoc
 

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 fn measure() -> Result<()> {
     let Some(root) = std::env::var_os("ULLAGE_BENCH_POOL").map(PathBuf::from) else {
         println!("volumes held by a limit: not measured, ULLAGE_BENCH_POOL names no directory of an XFS with prjquota");
-        println!("(a kernel that has no project quotas: tests/guest/bench measures it in a virtual machine)");
+        println!("(a kernel that has no project quotas: make bench-guest measures it in a virtual machine)");
         return Ok(());
     };
     let rounds = match std::env::var("ULLAGE_BENCH_ROUNDS") {
