@@ -40,8 +40,11 @@ pub fn ext4(inside: impl AsFd, blocks: u64) -> Result<()> {
     unsafe { ioctl::ext4_resize_fs(inside.as_fd().as_raw_fd(), &blocks) }.map(drop)
 }
 
-/// Grows the XFS in which a descriptor lies to a size in bytes (`XFS_IOC_FSGROWFSDATA`). One of that size, or larger, is
-/// left as it is: XFS would take a smaller number for a wish to shrink.
+/// Grows the XFS in which a descriptor lies to a size in bytes (`XFS_IOC_FSGROWFSDATA`). One that is larger is left as it
+/// is: XFS would take a smaller number for a wish to shrink.
+///
+/// One of that size is asked all the same: when it grew, the power may have gone after its log had that, and before the
+/// copies of its superblock did, by whose majority `xfs_repair` believes that it is small. The kernel writes them again.
 pub fn xfs(inside: impl AsFd, bytes: u64) -> Result<()> {
     let fd = inside.as_fd().as_raw_fd();
     let mut found = std::mem::MaybeUninit::<Geometry>::zeroed();
@@ -51,7 +54,7 @@ pub fn xfs(inside: impl AsFd, bytes: u64) -> Result<()> {
         found.assume_init()
     };
     let blocks = bytes / u64::from(found.block_size.max(1));
-    if blocks <= found.data_blocks {
+    if blocks < found.data_blocks {
         return Ok(());
     }
     let wish = GrowData { blocks, inode_percent: found.inode_percent, padding: 0 };

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -105,6 +107,50 @@ fn nothing_zeroes_the_inode_tables_that_growing_added_to_an_ext4() {
     world.bring_up(&volume);
     std::thread::sleep(Duration::from_secs(7)); // the kernel's thread would begin after some five
     assert!(world.allocated(&volume) >= GROWN, "it punches holes: {}", world.allocated(&volume));
+    world.take_down(&[&volume]);
+}
+
+/// The superblocks of an XFS behind the first one: where they are, and what is in them.
+fn copies_of_superblock(image: &Path) -> Vec<(u64, Vec<u8>)> {
+    let image = File::open(image).unwrap();
+    let read = |at: u64, length: usize| {
+        let mut bytes = vec![0; length];
+        image.read_exact_at(&mut bytes, at).unwrap();
+        bytes
+    };
+    let number = |at: u64| u64::from(u32::from_be_bytes(read(at, 4).try_into().unwrap()));
+    let (block, group_blocks, groups) = (number(4), number(84), number(88));
+    (1..groups).map(|group| group * group_blocks * block).map(|at| (at, read(at, 512))).collect()
+}
+
+fn is_whole(image: &Path) -> bool {
+    Command::new("/usr/sbin/xfs_repair").arg("-n").arg(image).output().unwrap().status.success()
+}
+
+#[test]
+fn an_xfs_whose_growth_lost_its_power_before_the_copies_of_its_superblock_knew_is_finished() {
+    let world = World::new(FsKind::Xfs);
+    let volume = Volume::new("db", XFS).sized(SIZE);
+    world.create(&volume).unwrap();
+    let (image, record) = (world.image(&volume), world.image(&volume).with_file_name("volume.yaml"));
+    let before = copies_of_superblock(&image);
+    world.bring_up(&volume);
+    world.expand(&volume, GROWN).unwrap();
+    world.put_away(&volume);
+    assert!(is_whole(&image));
+    let file = OpenOptions::new().write(true).open(&image).unwrap();
+    for (at, copy) in before {
+        file.write_all_at(&copy, at).unwrap();
+    }
+    let grown = fs::read_to_string(&record).unwrap();
+    let pending = grown.replace(&format!("grownTo: {}", GROWN.get()), &format!("grownTo: {}", SIZE.get()));
+    assert_ne!(pending, grown);
+    fs::write(&record, pending).unwrap();
+    assert!(!is_whole(&image), "xfs_repair believes the copies");
+    world.bring_up(&volume);
+    assert_eq!(world.faults(&volume), [""; 0]);
+    world.put_away(&volume);
+    assert!(is_whole(&image));
     world.take_down(&[&volume]);
 }
 
