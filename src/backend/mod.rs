@@ -16,12 +16,13 @@ pub use error::{Error, Result};
 pub use fault::Fault;
 pub use pool_image::PoolDisk;
 pub use presence::Presence;
+pub use project_quota::tag_of;
 pub use staging::{Growth, Staging, same_access};
 
 use std::path::{Path, PathBuf};
 
 use crate::host::{self, Machine, MountAt, MountEntry};
-use crate::model::{self, Bytes, FsKind, MountOptions, ProjectId, Usage, VolumeId};
+use crate::model::{self, Bytes, Content, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 use loop_image::LoopImages;
 use project_quota::ProjectDirs;
@@ -37,6 +38,9 @@ pub fn of(kind: model::Backend, machine: &Machine) -> Box<dyn Backend> {
 /// How the volumes of a pool are made. A volume is given by its directory and its record; by its id alone where its pool may
 /// be out of reach.
 pub trait Backend: Send + Sync {
+    /// The machine that they are made of.
+    fn machine(&self) -> &Machine;
+
     /// The filesystems that volumes may have there, if they can be proven.
     fn filesystems(&self, pool: &PoolDir) -> Result<Vec<FsKind>>;
 
@@ -71,9 +75,27 @@ pub trait Backend: Send + Sync {
     /// Takes the volume off a path where [`Backend::mount`] put it.
     fn unmount(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()>;
 
-    /// Makes the staged volume appear at a target path.
-    fn publish(&self, dir: &VolumeDir, record: &Record, staging: Staging, target: &Path, read_only: bool)
-    -> Result<()>;
+    /// Makes the staged volume appear at a target path, with what it was staged with.
+    fn publish(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        staging: Staging,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        let (content, files) = (record.spec.content, &self.machine().files);
+        let source = staging.source(content);
+        let Some(staged) = self.at(dir, record, &source)? else { return Err(Error::NotMounted { path: source }) };
+        if let Some(mount) = self.at(dir, record, target)? {
+            return same_access(target, mount.read_only, read_only || staged.read_only);
+        }
+        match content {
+            Content::Filesystem(_) => files.create_mount_point(target)?,
+            Content::Block => files.create_file(target)?,
+        }
+        Ok(self.machine().mounts.bind(&source, target, &MountAttributes::reading(read_only))?)
+    }
 
     /// Takes the volume off a target path, and the path away.
     fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()>;
@@ -93,8 +115,21 @@ pub trait Backend: Send + Sync {
     /// [`Error::NotMounted`], [`Error::ForeignMount`].
     fn mounted(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<(PathBuf, MountAt)>;
 
+    /// Every path where the mount table shows the volume.
+    fn places(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<PathBuf>>;
+
     /// Where the volume is mounted or bound, if that is at more places than these.
-    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>>;
+    ///
+    /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
+    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
+        let mut places = self.places(dir, record)?;
+        let is_there = |path: &&&Path| matches!(self.at(dir, record, path), Ok(Some(_)));
+        if places.len() <= known.iter().filter(is_there).count() {
+            return Ok(Vec::new());
+        }
+        places.retain(|place| !known.contains(&place.as_path()));
+        Ok(places)
+    }
 
     /// Where the volume is though nobody wants it there: a kubelet's mounts, or a hand's.
     fn unwanted(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<PathBuf>> {
@@ -108,11 +143,13 @@ pub trait Backend: Send + Sync {
     /// Whether anybody, in this mount namespace or another, has the volume in use, as far as the kernel tells.
     fn is_in_use(&self, dir: &VolumeDir) -> Result<bool>;
 
-    /// The same, after those were waited for who only look at it for a moment.
-    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool>;
+    /// The same, after those were waited for who only look at it for a moment, where that holds it.
+    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool> {
+        self.is_in_use(dir)
+    }
 
     /// How full the volume is, measured at a path where it must be mounted.
-    fn usage(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<Usage>;
+    fn usage(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Usage>;
 
     /// The space that the volume takes in its pool; none where it is not there.
     fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error>;

@@ -32,6 +32,17 @@ pub fn remove_place(machine: &Machine, path: &Path) -> Result<()> {
     }
 }
 
+/// Takes the topmost mount at a path away.
+///
+/// # Errors
+/// [`Error::Busy`].
+pub(super) fn unmount(machine: &Machine, path: &Path) -> Result<()> {
+    match machine.mounts.unmount(path) {
+        Err(error) if error.errno() == Some(Errno::EBUSY) => Err(Error::Busy { what: path.display().to_string() }),
+        left => Ok(left?),
+    }
+}
+
 /// Whether anything is mounted or bound at a path, or staged there.
 pub fn is_occupied(machine: &Machine, path: &Path) -> Result<bool> {
     let node = Staging(path).source(Content::Block);

@@ -5,7 +5,7 @@ use super::{Error, Result};
 use crate::backend::Backend;
 use crate::config::{Overcommit, PoolConfig};
 use crate::host::{self, Machine};
-use crate::model::{self, Bytes, ProjectId, VolumeId};
+use crate::model::{Bytes, ProjectId, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What a pool has promised: rebuilt from the records when starting, changed under one short lock.
@@ -78,7 +78,7 @@ impl Promise {
 impl Ground<'_> {
     /// Whether volumes take what they are promised only as it is written, and nothing but a limit holds them to it.
     fn has_limits(&self) -> bool {
-        self.config.backend == model::Backend::Quota
+        self.backend.has_limits()
     }
 
     /// Whether a promise is bound by nothing but what others have been promised.

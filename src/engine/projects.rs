@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::pool::Pool;
 use super::{Error, Result};
+use crate::backend::tag_of;
 use crate::host::Machine;
 use crate::model::{ProjectId, ProjectUsage, VolumeId};
 use crate::projects::{Block, EtcFiles, Holder, Lines, Project, Projects};
@@ -111,13 +112,5 @@ impl Pool {
         }
         limits.write_names(self);
         Ok(())
-    }
-}
-
-fn tag_of(machine: &Machine, dir: &VolumeDir) -> Result<Option<ProjectId>> {
-    let data = dir.data();
-    match machine.files.stat(&data)? {
-        Some(_) => Ok(machine.quotas.project_of(&data)?),
-        None => Ok(None),
     }
 }

@@ -100,7 +100,7 @@ impl Engine {
     /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).
     pub fn usage(&self, id: &VolumeId, path: &Path) -> Result<(Usage, Bytes)> {
         let found = self.existing(id)?;
-        Ok((found.pool.backend.usage(&found.dir, id, path)?, found.record.spec.size))
+        Ok((found.pool.backend.usage(&found.dir, &found.record, path)?, found.record.spec.size))
     }
 
     /// The volume that shall leave a path. A pod must be able to go though its volume's pool is out of reach or its record

@@ -69,7 +69,7 @@ impl Engine {
         }
         let presence = found.pool.backend.presence(&found.dir, &found.record, &self.machine.mounts.list()?)?;
         let Some(mount) = presence.mounts.first() else { return Ok(()) };
-        let used = found.pool.backend.usage(&found.dir, &found.record.id, &mount.target)?.used;
+        let used = found.pool.backend.usage(&found.dir, &found.record, &mount.target)?.used;
         if used > asked { Err(Error::TooFull { asked, least: used }) } else { Ok(()) }
     }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::{Engine, Error, Found, Result};
 use crate::backend::{Fault, Presence};
-use crate::host::{FileId, MountAt, MountEntry};
+use crate::host::{FileId, LoopDevice, MountEntry};
 use crate::model::{Bytes, Content, Usage, VolumeId};
 use crate::store::{Phase, Record, volume_of_data};
 
@@ -39,8 +39,11 @@ pub struct Sample {
     pub files_left: Option<u64>,
 }
 
-/// Where each image, or directory, is mounted.
-type Places<'a> = HashMap<FileId, (MountAt, &'a Path)>;
+/// Where volumes are mounted first: an image by its device, a directory by its path in the pool's filesystem.
+struct Places<'a> {
+    images: HashMap<FileId, (LoopDevice, &'a Path)>,
+    directories: HashMap<VolumeId, &'a Path>,
+}
 
 impl Engine {
     /// A view of this moment.
@@ -87,7 +90,7 @@ impl View<'_> {
         let presence = backend.presence(&dir, &record, &self.mounts)?;
         let usage = match (record.spec.content.filesystem(), presence.mounts.first()) {
             // It may be unmounted just now, and a filesystem that has shut itself down does not tell.
-            (Some(_), Some(mount)) => backend.usage(&dir, &record.id, &mount.target).ok(),
+            (Some(_), Some(mount)) => backend.usage(&dir, &record, &mount.target).ok(),
             _ => None,
         };
         let mut faults = match record.phase {
@@ -111,36 +114,39 @@ impl View<'_> {
     fn sample(&self, record: Record, places: &Places) -> Option<Sample> {
         let pool = self.engine.pool(&record.spec.pool).ok()?;
         let dir = pool.dir.volume(&record.id);
-        let what = if pool.backend.has_limits() { dir.data() } else { dir.image() };
-        let stat = self.engine.machine.files.stat(&what).ok()?;
-        let place = stat.and_then(|stat| places.get(&stat.id)).filter(|_| record.spec.content != Content::Block);
-        let usage = place.and_then(|(mount, target)| self.usage_of(mount, target));
-        let allocated = stat.and_then(|_| pool.backend.taken(&dir, record.project).ok());
+        let (usage, allocated) = if pool.backend.has_limits() {
+            let place = places.directories.get(&record.id);
+            let usage = place.and_then(|place| pool.backend.usage(&dir, &record, place).ok());
+            (usage, pool.backend.taken(&dir, record.project).ok())
+        } else {
+            let image = self.engine.machine.files.stat(&dir.image()).ok()?;
+            let place = image.and_then(|image| places.images.get(&image.id));
+            let place = place.filter(|_| record.spec.content != Content::Block);
+            (place.and_then(|(device, target)| self.usage_of(*device, target)), image.map(|image| image.allocated))
+        };
         let files_left = self.engine.audited.of(&record.id);
         Some(Sample { record, allocated, usage, files_left })
     }
 
-    /// The first place of every image and directory that is mounted.
     fn places(&self) -> Places<'_> {
-        let (loops, mounts) = (&self.engine.machine.loops, &self.engine.machine.mounts);
-        let seen = |entry: &'_ MountEntry| -> Option<(FileId, MountAt)> {
-            let is_directory = volume_of_data(&entry.root).is_some();
-            (is_directory || entry.device.is_some()).then_some(())?;
-            let mount = mounts.at(&entry.target).ok()??;
-            let what = if is_directory { mount.root } else { loops.backing(entry.device?).ok()??.image };
-            Some((what, mount))
-        };
-        let all = self.mounts.iter().rev().filter_map(|entry| {
-            let (what, mount) = seen(entry)?;
-            Some((what, (mount, entry.target.as_path())))
-        });
-        all.collect()
+        let loops = &self.engine.machine.loops;
+        let (mut devices, mut directories) = (HashMap::new(), HashMap::new());
+        for mount in &self.mounts {
+            // A directory first: its pool may lie in an image of its own.
+            match (volume_of_data(&mount.root), mount.device) {
+                (Some(id), _) => drop(directories.entry(id).or_insert(mount.target.as_path())),
+                (None, Some(device)) => drop(devices.entry(device).or_insert(mount.target.as_path())),
+                (None, None) => {}
+            }
+        }
+        let images = devices.into_iter().filter_map(|place| Some((loops.backing(place.0).ok()??.image, place)));
+        Places { images: images.collect(), directories }
     }
 
-    /// Measured only where the same is still seen: under a mount that went lies the host's disk.
-    fn usage_of(&self, seen: &MountAt, target: &Path) -> Option<Usage> {
+    /// Measured only where the device is still what is seen there: under a mount that went lies the host's disk.
+    fn usage_of(&self, device: LoopDevice, target: &Path) -> Option<Usage> {
         let mounts = &self.engine.machine.mounts;
         let usage = mounts.usage(target).ok()?;
-        mounts.at(target).ok()?.filter(|mount| mount == seen).map(|_| usage)
+        mounts.at(target).ok()?.filter(|mount| mount.device == Some(device)).map(|_| usage)
     }
 }

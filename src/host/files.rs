@@ -1,5 +1,5 @@
 use std::any::Any;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Result;
 use crate::model::{Bytes, Owner, Usage};
@@ -66,6 +66,12 @@ pub trait Files: Send + Sync {
     /// Sets a file's length (`ftruncate(2)`), synced. The same length frees what is allocated past the end.
     fn set_len(&self, file: &Path, size: Bytes) -> Result<()>;
 
+    /// Takes a file away, whatever is in it: emptied first, as no other call takes away what holds anything.
+    fn throw_away(&self, file: &Path) -> Result<()> {
+        self.set_len(file, Bytes::ZERO)?;
+        self.remove_empty(file)
+    }
+
     /// Gives the first `size` bytes of a file real blocks (`fallocate(2)`), past its end too; its length stays.
     /// On disk only after [`Files::sync`]: what is lost in between is allocated again at the next stage.
     ///
@@ -88,6 +94,13 @@ pub trait Files: Send + Sync {
 
     /// The longest file that can be made in a directory (found by `ftruncate(2)` of an unnamed file).
     fn largest_file(&self, dir: &Path) -> Result<Bytes>;
+}
+
+/// What becomes a file when it is written whole: `FILE.new`.
+pub fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
 }
 
 /// A directory that is taken, as long as this is held.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use ulid::Ulid;
 
+use crate::host::beside;
 use crate::model::VolumeId;
 
 /// The directory of a pool.
@@ -77,12 +78,12 @@ impl VolumeDir {
 
     /// The record as it is being written: what a save that was cut leaves.
     pub fn half_record(&self) -> PathBuf {
-        self.0.join("volume.yaml.new")
+        beside(&self.record())
     }
 
     /// The note as it is being written.
     pub fn half_pods(&self) -> PathBuf {
-        self.0.join("pods.yaml.new")
+        beside(&self.pods())
     }
 
     /// The backing file.

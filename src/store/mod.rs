@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::host::{self, Files};
-use crate::model::Bytes;
 use crate::yaml;
 
 /// The version of everything that is written here.
@@ -60,8 +59,7 @@ struct Versioned {
 pub fn tidy(files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
     for left in [dir.half_record(), dir.half_pods()] {
         if files.stat(&left)?.is_some() {
-            files.set_len(&left, Bytes::ZERO)?;
-            files.remove_empty(&left)?;
+            files.throw_away(&left)?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::LoopImages;
 use crate::backend::{Error, Result};
-use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, MountAt};
+use crate::host::{Attach, Backing, FileId, HeldLoop, LoopDevice, Machine, MountAt};
 use crate::model::VolumeId;
 use crate::store::{Record, VolumeDir};
 
@@ -31,19 +31,8 @@ impl LoopImages {
         let _step = tracing::info_span!("attach").entered();
         let stat = self.image_of(dir, record)?;
         let volume = Identity { id: &record.id, image: Some(stat.id) };
-        let mut patience = Patience::default();
-        while self.machine.loops.is_attached(&dir.image())? {
-            // Asked again while it is held: before, the number may have become another volume's.
-            if let Some(device) = self.find(&volume)?
-                && let Ok(held) = self.machine.loops.hold(device)
-                && self.is_ours(device, &volume)?
-            {
-                return Ok(held);
-            }
-            // Somebody else's, or ours and just going.
-            if patience.is_at_its_end() {
-                return Err(Error::HeldByOthers { image: dir.image() });
-            }
+        if let Some(held) = held(&self.machine, &dir.image(), || self.find(&volume), |backing| volume.owns(backing))? {
+            return Ok(held);
         }
         if stat.size > record.spec.size {
             self.trim(dir, record)?;
@@ -180,6 +169,33 @@ impl LoopImages {
     fn remember(&self, id: &VolumeId, device: LoopDevice) {
         self.last_seen.lock().expect("no holder panics").insert(id.clone(), device);
     }
+}
+
+/// The device that an image has, held; `None` where it has none. `find` looks for it, and `is_ours` knows it.
+///
+/// # Errors
+/// [`Error::HeldByOthers`] where it stays with somebody else.
+pub(in crate::backend) fn held(
+    machine: &Machine,
+    image: &Path,
+    find: impl Fn() -> Result<Option<LoopDevice>>,
+    is_ours: impl Fn(&Backing) -> bool,
+) -> Result<Option<HeldLoop>> {
+    let mut patience = Patience::default();
+    while machine.loops.is_attached(image)? {
+        // Asked again while it is held: before, the number may have become another's.
+        if let Some(device) = find()?
+            && let Ok(held) = machine.loops.hold(device)
+            && machine.loops.backing(device)?.is_some_and(|backing| is_ours(&backing))
+        {
+            return Ok(Some(held));
+        }
+        // Somebody else's, or ours and just going.
+        if patience.is_at_its_end() {
+            return Err(Error::HeldByOthers { image: image.to_owned() });
+        }
+    }
+    Ok(None)
 }
 
 /// Any process that looks for loop devices opens them for a moment, and what is open is not detached: udev, blkid, and

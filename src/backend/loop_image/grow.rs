@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -88,23 +88,5 @@ impl LoopImages {
     pub(super) fn mounts_of(&self, device: LoopDevice) -> Result<Vec<MountEntry>> {
         let mounts = self.machine.mounts.list()?;
         Ok(mounts.into_iter().filter(|mount| mount.device == Some(device)).collect())
-    }
-
-    /// Where the volume is mounted or bound, if that is at more places than these.
-    ///
-    /// Counted, not compared: a caller may reach its paths by links that the mount table does not show.
-    pub(super) fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
-        let Some(device) = self.device_of(dir, &record.id)? else { return Ok(Vec::new()) };
-        let volume = self.identity(&record.id, dir)?;
-        let mut expected = 0;
-        for path in known {
-            expected += usize::from(matches!(self.mount_at(path, &volume), Ok(Some(_))));
-        }
-        let mut places: Vec<_> = self.mounts_of(device)?.into_iter().map(|mount| mount.target).collect();
-        if places.len() <= expected {
-            return Ok(Vec::new());
-        }
-        places.retain(|place| !known.contains(&place.as_path()));
-        Ok(places)
     }
 }

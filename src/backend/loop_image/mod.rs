@@ -7,7 +7,7 @@ mod image;
 mod shrink;
 mod stage;
 
-pub(super) use device::Patience;
+pub(super) use device::{Patience, held};
 pub(super) use image::reserve;
 
 use std::collections::HashMap;
@@ -35,6 +35,10 @@ impl LoopImages {
 
 /// What is not said here is in the rooms beside.
 impl Backend for LoopImages {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     fn filesystems(&self, _: &PoolDir) -> Result<Vec<FsKind>> {
         Ok(FsKind::ALL.to_vec())
     }
@@ -76,17 +80,6 @@ impl Backend for LoopImages {
         self.unmount(id, dir, target)
     }
 
-    fn publish(
-        &self,
-        dir: &VolumeDir,
-        record: &Record,
-        staging: Staging,
-        target: &Path,
-        read_only: bool,
-    ) -> Result<()> {
-        self.publish(dir, record, staging, target, read_only)
-    }
-
     fn unpublish(&self, id: &VolumeId, _: Option<&VolumeDir>, target: &Path) -> Result<()> {
         self.unpublish(id, target)
     }
@@ -110,8 +103,9 @@ impl Backend for LoopImages {
         self.mounted(dir, id, path)
     }
 
-    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
-        self.mounted_elsewhere(dir, record, known)
+    fn places(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<PathBuf>> {
+        let mounts = self.device_of(dir, &record.id)?.map(|device| self.mounts_of(device)).transpose()?;
+        Ok(mounts.into_iter().flatten().map(|mount| mount.target).collect())
     }
 
     fn presence(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Presence> {
@@ -126,8 +120,8 @@ impl Backend for LoopImages {
         self.stays_attached(dir)
     }
 
-    fn usage(&self, dir: &VolumeDir, id: &VolumeId, path: &Path) -> Result<Usage> {
-        self.usage(dir, id, path)
+    fn usage(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Usage> {
+        self.usage(dir, &record.id, path)
     }
 
     fn taken(&self, dir: &VolumeDir, _: Option<ProjectId>) -> Result<Bytes, host::Error> {

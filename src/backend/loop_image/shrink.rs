@@ -54,7 +54,6 @@ impl LoopImages {
     }
 
     fn forget_undo(&self, dir: &VolumeDir) -> Result<()> {
-        self.machine.files.set_len(&dir.undo(), Bytes::ZERO)?;
-        Ok(self.machine.files.remove_empty(&dir.undo())?)
+        Ok(self.machine.files.throw_away(&dir.undo())?)
     }
 }

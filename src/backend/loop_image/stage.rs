@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::LoopImages;
 use super::device::Identity;
+use crate::backend::place::unmount;
 use crate::backend::{Error, Growth, Result, Staging, same_access};
 use crate::host::{Detached, HeldLoop, LoopDevice, MountAt};
 use crate::model::{Content, FsKind, MountAttributes, MountOptions, VolumeId};
@@ -177,29 +178,6 @@ impl LoopImages {
         if self.detach(device, volume)? { Ok(()) } else { Err(Error::Busy { what: device.to_string() }) }
     }
 
-    /// Makes the staged volume appear at a target path.
-    pub(super) fn publish(
-        &self,
-        dir: &VolumeDir,
-        record: &Record,
-        staging: Staging,
-        target: &Path,
-        read_only: bool,
-    ) -> Result<()> {
-        let content = record.spec.content;
-        let source = staging.source(content);
-        let volume = self.identity(&record.id, dir)?;
-        let Some(staged) = self.mount_at(&source, &volume)? else { return Err(Error::NotMounted { path: source }) };
-        if let Some(mount) = self.mount_at(target, &volume)? {
-            return same_access(target, mount.read_only, read_only || staged.read_only);
-        }
-        match content {
-            Content::Filesystem(_) => self.machine.files.create_mount_point(target)?,
-            Content::Block => self.machine.files.create_file(target)?,
-        }
-        Ok(self.machine.mounts.bind(&source, target, &MountAttributes::reading(read_only))?)
-    }
-
     /// Takes the volume off a target path, and the path away.
     pub(super) fn unpublish(&self, id: &VolumeId, target: &Path) -> Result<()> {
         self.leave(target, &Identity::by_tag(id))?;
@@ -214,12 +192,7 @@ impl LoopImages {
     fn leave(&self, path: &Path, volume: &Identity) -> Result<()> {
         self.unbind_dead(path)?;
         while self.mount_at(path, volume)?.is_some() {
-            match self.machine.mounts.unmount(path) {
-                Err(error) if error.errno() == Some(Errno::EBUSY) => {
-                    return Err(Error::Busy { what: path.display().to_string() });
-                }
-                other => other?,
-            }
+            unmount(&self.machine, path)?;
         }
         Ok(())
     }

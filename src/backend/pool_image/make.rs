@@ -5,14 +5,14 @@ use tracing::info_span;
 use super::{FS, PoolDisk, options};
 use crate::backend::loop_image::reserve;
 use crate::backend::{Error, Result};
-use crate::host::FileKind;
+use crate::host::{FileKind, beside};
 use crate::model::Bytes;
 
 impl PoolDisk<'_> {
     /// Makes the image under another name, and renames it last: what has its own name is complete, and what has the other is
     /// what a kill has left of an attempt of ours.
     pub(super) fn make(&self) -> Result<()> {
-        let (new, size) = (self.beginning(), self.image.size);
+        let (new, size) = (beside(&self.image.file), self.image.size);
         tracing::info!(pool = %self.pool, image = %self.image.file.display(), %size, "the pool's image is made");
         self.throw_away(&new)?;
         self.machine.files.create_image(&new, size)?;
@@ -45,15 +45,13 @@ impl PoolDisk<'_> {
         self.machine.mounts.open(&device, FS, &options()).map(drop).map_err(refused)
     }
 
-    /// There is no call that takes a file with content away: what is not ours is not taken away by mistake.
     fn throw_away(&self, new: &Path) -> Result<()> {
         let files = &self.machine.files;
         let Some(left) = files.stat(new)? else { return Ok(()) };
         if left.kind != FileKind::Regular {
             return Err(Error::NotAFile { file: new.to_owned() });
         }
-        files.set_len(new, Bytes::ZERO)?;
-        Ok(files.remove_empty(new)?)
+        Ok(files.throw_away(new)?)
     }
 
     /// Lets a mounted image, its device and its filesystem become as large as is configured. Killed in between, the same call

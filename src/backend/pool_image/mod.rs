@@ -2,9 +2,9 @@
 
 mod make;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::loop_image::{Patience, reserve};
+use super::loop_image::{Patience, held, reserve};
 use super::{Error, Result};
 use crate::config::{PoolConfig, PoolImage};
 use crate::host::{Attach, Backing, FileId, FileKind, HeldLoop, Lock, LoopDevice, Machine, Stat};
@@ -119,22 +119,13 @@ impl<'a> PoolDisk<'a> {
 
     /// The image's device, held: that which it has, or a new one. Never a second on one image.
     fn attach(&self, image: FileId) -> Result<HeldLoop> {
-        let loops = &self.machine.loops;
-        let mut patience = Patience::default();
-        while loops.is_attached(&self.image.file)? {
-            let all = loops.list()?;
-            if let Some((device, _)) = all.iter().find(|(_, backing)| backing.image == image && self.owns(backing))
-                && let Ok(held) = loops.hold(*device)
-                // Asked again while it is held: before, the number may have become another's.
-                && self.backing(*device)?.is_some_and(|backing| backing.image == image)
-            {
-                return Ok(held);
-            }
-            if patience.is_at_its_end() {
-                return Err(Error::HeldByOthers { image: self.image.file.clone() });
-            }
+        let (loops, file) = (&self.machine.loops, &self.image.file);
+        let is_ours = |backing: &Backing| backing.image == image && self.owns(backing);
+        let find = || Ok(loops.list()?.into_iter().find(|(_, backing)| is_ours(backing)).map(|(device, _)| device));
+        match held(self.machine, file, find, is_ours)? {
+            Some(held) => Ok(held),
+            None => Ok(loops.attach(file, &self.attaching())?),
         }
-        Ok(loops.attach(&self.image.file, &self.attaching())?)
     }
 
     fn attaching(&self) -> Attach {
@@ -163,12 +154,5 @@ impl<'a> PoolDisk<'a> {
                 return Err(Error::ImageBeingMade { dir: dir.to_owned() });
             }
         }
-    }
-
-    /// What becomes the image when it is complete.
-    fn beginning(&self) -> PathBuf {
-        let mut name = self.image.file.as_os_str().to_owned();
-        name.push(".new");
-        name.into()
     }
 }

@@ -13,7 +13,7 @@ impl ProjectDirs {
     ///
     /// What is taken, the project tells: `statfs(2)` forgets the limit of inodes where there is none, and newer kernels count what
     /// others have taken from a full pool.
-    pub(super) fn usage(&self, dir: &VolumeDir, path: &Path) -> Result<Usage> {
+    pub(super) fn usage(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Usage> {
         let must_be_there = || {
             let found = self.at(dir, path)?;
             found.map(drop).ok_or_else(|| Error::NotMounted { path: path.to_owned() })
@@ -24,23 +24,17 @@ impl ProjectDirs {
         must_be_there()?;
         let (usage, pool) = (usage?, self.machine.files.space(dir.path())?);
         let available = usage.available.min(pool.available);
-        let counted = self.tag_of(dir)?.map(|project| self.machine.quotas.usage(dir.path(), project)).transpose()?;
-        let Some(counted) = counted.flatten() else { return Ok(Usage { available, ..usage }) };
+        let counted = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default();
         Ok(Usage { used: counted.bytes, available, inodes: counted.inodes_of(usage.inodes), ..usage })
     }
 
     /// Everything that is wrong with a volume. A limit that is not what the record says is set again, and told once more.
     pub(super) fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
-        let drift = match self.drift(dir, record) {
-            Ok(drift) => drift,
+        let mut faults = match self.mend(dir, record) {
+            Ok(drift) => drift.map(Fault::LimitDrifted).into_iter().collect::<Vec<_>>(),
             Err(Error::DirectoryMissing { .. }) => return Ok(vec![Fault::DirectoryMissing]),
             Err(error) => return Err(error),
         };
-        let mut faults = Vec::new();
-        if let Some(drift) = drift {
-            self.mend(dir, record)?;
-            faults.push(Fault::LimitDrifted(drift));
-        }
         let shown = self.mounts_of(dir, &record.id, mounts)?;
         if shown.iter().any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
             faults.push(Fault::FilesystemReadOnly);
@@ -48,14 +42,14 @@ impl ProjectDirs {
         Ok(faults)
     }
 
-    /// Gives the directory its project and its limit again, where they are not what the record says; whether they were not.
-    pub(super) fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<bool> {
-        let Some(drift) = self.drift(dir, record)? else { return Ok(false) };
+    /// Gives the directory its project and its limit again, where they are not what the record says; in what they were not.
+    pub(super) fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<Option<String>> {
+        let Some(drift) = self.drift(dir, record)? else { return Ok(None) };
         tracing::warn!(volume = %record.id, drift, "what holds the volume to its size is mended");
         self.limit(dir, record, record.spec.size)?;
         self.machine.quotas.set_project(&dir.data(), project(dir, record)?)?;
         self.mended.fetch_add(1, Ordering::Relaxed);
-        Ok(true)
+        Ok(Some(drift))
     }
 
     /// In what the directory is not what the record says.

@@ -5,7 +5,7 @@ use tracing::info_span;
 
 use super::ProjectDirs;
 use crate::backend::{Error, Result};
-use crate::host;
+use crate::host::{self, Machine};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use crate::store::{Phase, Record, VolumeDir};
 
@@ -77,7 +77,7 @@ impl ProjectDirs {
     /// Killed in between, the record is still there to tell of which project it was.
     pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
         let (files, quotas) = (&self.machine.files, &self.machine.quotas);
-        let (record, tag) = (Record::of_any_name(&*self.machine.files, dir), self.tag_of(dir)?);
+        let (record, tag) = (Record::of_any_name(&*self.machine.files, dir), tag_of(&self.machine, dir)?);
         let project = tag.or(record.as_ref().and_then(|record| record.project));
         // A claim that another won: nobody was in there who could hold anything of it.
         let was_lost = tag.is_none() && record.as_ref().is_some_and(|record| record.phase == Phase::Creating);
@@ -98,15 +98,6 @@ impl ProjectDirs {
         Ok(project)
     }
 
-    /// The project of the volume's directory itself.
-    pub(super) fn tag_of(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
-        let data = dir.data();
-        match self.machine.files.stat(&data)? {
-            Some(_) => Ok(self.machine.quotas.project_of(&data)?),
-            None => Ok(None),
-        }
-    }
-
     /// What is left of a project whose data was removed: it is counted for some milliseconds more, and what somebody has open
     /// until he closes it.
     fn left_of(&self, dir: &VolumeDir, project: ProjectId, waits: &[Duration]) -> Result<ProjectUsage> {
@@ -119,6 +110,15 @@ impl ProjectDirs {
             }
         }
         Ok(left)
+    }
+}
+
+/// The project that a volume's directory itself has; `None` where it has none, or is not there.
+pub fn tag_of(machine: &Machine, dir: &VolumeDir) -> Result<Option<ProjectId>, host::Error> {
+    let data = dir.data();
+    match machine.files.stat(&data)? {
+        Some(_) => machine.quotas.project_of(&data),
+        None => Ok(None),
     }
 }
 

@@ -7,6 +7,7 @@ mod prove;
 mod shown;
 
 pub(super) use health::words;
+pub use limit::tag_of;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,10 @@ impl ProjectDirs {
 
 /// What is not said here is in the rooms beside.
 impl Backend for ProjectDirs {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     fn filesystems(&self, pool: &PoolDir) -> Result<Vec<FsKind>> {
         self.filesystem(pool).map(|fs| vec![fs])
     }
@@ -74,17 +79,6 @@ impl Backend for ProjectDirs {
         self.leave(id, dir, target)
     }
 
-    fn publish(
-        &self,
-        dir: &VolumeDir,
-        record: &Record,
-        staging: Staging,
-        target: &Path,
-        read_only: bool,
-    ) -> Result<()> {
-        self.publish(dir, record, staging, target, read_only)
-    }
-
     fn unpublish(&self, id: &VolumeId, dir: Option<&VolumeDir>, target: &Path) -> Result<()> {
         self.leave(id, dir, target)?;
         super::place::remove_place(&self.machine, target)
@@ -103,8 +97,9 @@ impl Backend for ProjectDirs {
         found.map(|mount| (path.to_owned(), mount)).ok_or_else(|| Error::NotMounted { path: path.to_owned() })
     }
 
-    fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
-        self.mounted_elsewhere(dir, record, known)
+    fn places(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<PathBuf>> {
+        let mounts = self.mounts_of(dir, &record.id, &self.machine.mounts.list()?)?;
+        Ok(mounts.into_iter().map(|mount| mount.target).collect())
     }
 
     fn presence(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Presence> {
@@ -116,13 +111,8 @@ impl Backend for ProjectDirs {
         self.is_shown(dir)
     }
 
-    /// Who only looks at a directory does not hold it.
-    fn stays_in_use(&self, dir: &VolumeDir) -> Result<bool> {
-        self.is_shown(dir)
-    }
-
-    fn usage(&self, dir: &VolumeDir, _: &VolumeId, path: &Path) -> Result<Usage> {
-        self.usage(dir, path)
+    fn usage(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Usage> {
+        self.usage(dir, record, path)
     }
 
     fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error> {

@@ -1,10 +1,8 @@
 use std::path::Path;
 
-use nix::errno::Errno;
-
 use super::ProjectDirs;
-use super::limit::limit_of;
-use crate::backend::{Error, Growth, Result, Staging, same_access};
+use crate::backend::place::unmount;
+use crate::backend::{Error, Growth, Result, same_access};
 use crate::host::MountAt;
 use crate::model::{MountAttributes, VolumeId};
 use crate::store::{Record, VolumeDir};
@@ -23,31 +21,10 @@ impl ProjectDirs {
             return Ok(Growth::Done);
         }
         // Nobody gets in whom nothing holds to the size.
-        if self.mend(dir, record)? {
-            tracing::warn!(volume = %record.id, limit = ?limit_of(record, record.spec.size), "a limit that was lost is set again");
-        }
+        self.mend(dir, record)?;
         self.machine.files.create_mount_point(path)?;
         self.machine.mounts.bind(&dir.data(), path, attributes)?;
         Ok(Growth::Done)
-    }
-
-    /// Makes the staged volume appear at a target path, with what it was staged with.
-    pub(super) fn publish(
-        &self,
-        dir: &VolumeDir,
-        _: &Record,
-        staging: Staging,
-        target: &Path,
-        read_only: bool,
-    ) -> Result<()> {
-        let Some(staged) = self.at(dir, staging.0)? else {
-            return Err(Error::NotMounted { path: staging.0.to_owned() });
-        };
-        if let Some(mount) = self.at(dir, target)? {
-            return same_access(target, mount.read_only, read_only || staged.read_only);
-        }
-        self.machine.files.create_mount_point(target)?;
-        Ok(self.machine.mounts.bind(staging.0, target, &MountAttributes::reading(read_only))?)
     }
 
     /// The volume's mount at exactly this path, if it is there.
@@ -69,12 +46,7 @@ impl ProjectDirs {
             if !is_ours {
                 return Err(Error::ForeignMount { path: path.to_owned() });
             }
-            match self.machine.mounts.unmount(path) {
-                Err(error) if error.errno() == Some(Errno::EBUSY) => {
-                    return Err(Error::Busy { what: path.display().to_string() });
-                }
-                left => left?,
-            }
+            unmount(&self.machine, path)?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::ProjectDirs;
 use crate::backend::Result;
 use crate::host::MountEntry;
 use crate::model::VolumeId;
-use crate::store::{Record, VolumeDir, volume_of_data};
+use crate::store::{VolumeDir, volume_of_data};
 
 /// Where volumes are seen, by the mount table.
 impl ProjectDirs {
@@ -33,17 +33,5 @@ impl ProjectDirs {
     pub(super) fn is_shown(&self, dir: &VolumeDir) -> Result<bool> {
         let Some(id) = volume_of_data(&dir.data()) else { return Ok(false) };
         Ok(!self.mounts_of(dir, &id, &self.machine.mounts.list()?)?.is_empty())
-    }
-
-    /// Where the volume is mounted, if that is at more places than these. Counted, not compared: see `shown_at`.
-    pub(super) fn mounted_elsewhere(&self, dir: &VolumeDir, record: &Record, known: &[&Path]) -> Result<Vec<PathBuf>> {
-        let expected = known.iter().filter(|path| matches!(self.at(dir, path), Ok(Some(_)))).count();
-        let all = self.mounts_of(dir, &record.id, &self.machine.mounts.list()?)?;
-        let mut places: Vec<_> = all.into_iter().map(|mount| mount.target).collect();
-        if places.len() <= expected {
-            return Ok(Vec::new());
-        }
-        places.retain(|place| !known.contains(&place.as_path()));
-        Ok(places)
     }
 }

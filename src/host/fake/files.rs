@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use super::disk::{Ino, Inode, ROOT};
 use super::projects::{Ground, Place};
 use super::{Fake, World};
-use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside};
 use crate::model::{Bytes, Owner, Usage};
 
 /// The disk's `st_dev`: 8:1.
@@ -132,6 +132,23 @@ impl World {
         Ok(ino)
     }
 
+    /// Gives a file a new content by way of another beside it, and makes both the content and the name last.
+    fn replace(&mut self, file: &Path, content: &[u8], owner: Option<Owner>) -> Result<()> {
+        let temporary = beside(file);
+        self.step("write", &temporary)?;
+        let ino = self.write(&temporary, content).map_err(failed("write", &temporary))?;
+        if owner.is_some() {
+            self.now.inode_mut(ino).owner = owner;
+        }
+        self.step("fsync", &temporary)?;
+        self.sync_inode(ino);
+        self.step("rename", file)?;
+        self.move_entry(&temporary, file).map_err(failed("rename", file))?;
+        self.step("fsync", file)?;
+        self.sync_parent(file);
+        Ok(())
+    }
+
     /// Writes a file of which only the length is of interest.
     pub(super) fn write_so_much(&mut self, file: &Path, len: Bytes) -> Result<Ino, Errno> {
         if self.is_read_only(file) {
@@ -151,12 +168,6 @@ impl World {
 
 fn failed<'a>(call: &'static str, path: &'a Path) -> impl Fn(Errno) -> Error + 'a {
     move |errno| Error::call(call, path, errno)
-}
-
-fn beside(file: &Path) -> PathBuf {
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(".new");
-    temporary.into()
 }
 
 impl Files for Fake {
@@ -247,33 +258,13 @@ impl Files for Fake {
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
-        let mut world = self.world();
-        let temporary = beside(file);
-        world.step("write", &temporary)?;
-        let ino = world.write(&temporary, content).map_err(failed("write", &temporary))?;
-        world.step("fsync", &temporary)?;
-        world.sync_inode(ino);
-        world.step("rename", file)?;
-        world.move_entry(&temporary, file).map_err(failed("rename", file))?;
-        world.step("fsync", file)?;
-        world.sync_parent(file);
-        Ok(())
+        self.world().replace(file, content, None)
     }
 
     fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()> {
         let mut world = self.world();
-        let temporary = beside(file);
-        world.step("write", &temporary)?;
         let there = world.find(file).ok().map(|ino| world.now.inode(ino).owner());
-        let ino = world.write(&temporary, content).map_err(failed("write", &temporary))?;
-        world.now.inode_mut(ino).owner = Some(there.unwrap_or(Owner { uid: 0, gid: 0, mode: 0o644 }));
-        world.step("fsync", &temporary)?;
-        world.sync_inode(ino);
-        world.step("rename", file)?;
-        world.move_entry(&temporary, file).map_err(failed("rename", file))?;
-        world.step("fsync", file)?;
-        world.sync_parent(file);
-        Ok(())
+        world.replace(file, content, Some(there.unwrap_or(Owner { uid: 0, gid: 0, mode: 0o644 })))
     }
 
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {

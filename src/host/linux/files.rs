@@ -1,7 +1,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, Flock, FlockArg, OFlag, fallocate};
@@ -12,7 +12,7 @@ use super::failure::Named;
 use super::names::{make_dirs, not_empty, parent, sync_parent};
 use super::owner::Kept;
 use super::{mounts, owner, remove};
-use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside};
 use crate::model::{Bytes, Owner, Usage};
 use crate::sys::flags;
 
@@ -81,28 +81,22 @@ impl Files for LinuxFiles {
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
-        let new = beside(file);
-        write_synced(&new, content)
-            .and_then(|()| fs::rename(&new, file).of("rename", &new))
-            .inspect_err(|_| drop(fs::remove_file(&new)))?;
+        replace(file, |new| write_synced(new, content))?;
         sync_parent(file)
     }
 
     fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()> {
-        let (new, keeps) = (beside(file), Kept::of(file)?);
-        let made = write(&new, content).and_then(|made| {
-            keeps.give(&made, &new)?;
-            made.sync_all().of("fsync", &new)
-        });
-        made.and_then(|()| fs::rename(&new, file).of("rename", &new)).inspect_err(|_| drop(fs::remove_file(&new)))?;
+        let keeps = Kept::of(file)?;
+        replace(file, |new| {
+            let made = write(new, content)?;
+            keeps.give(&made, new)?;
+            made.sync_all().of("fsync", new)
+        })?;
         sync_parent(file)
     }
 
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
-        let new = beside(file);
-        write(&new, content)
-            .and_then(|_| fs::rename(&new, file).of("rename", &new))
-            .inspect_err(|_| drop(fs::remove_file(&new)))
+        replace(file, |new| write(new, content).map(drop))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
@@ -245,11 +239,10 @@ fn writable(file: &Path) -> Result<File> {
     OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(file).of("open", file)
 }
 
-/// What becomes a file when it is written whole.
-fn beside(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
+/// Gives a file a new content at once (`rename(2)`): written beside it first, where nothing stays if that fails.
+fn replace(file: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let new = beside(file);
+    write(&new).and_then(|()| fs::rename(&new, file).of("rename", &new)).inspect_err(|_| drop(fs::remove_file(&new)))
 }
 
 fn write_synced(file: &Path, content: &[u8]) -> Result<()> {
