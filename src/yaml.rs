@@ -9,6 +9,7 @@
 mod edit;
 mod print;
 mod read;
+mod schema;
 pub mod stream;
 mod tree;
 mod value;
@@ -16,6 +17,7 @@ mod weave;
 
 use std::fmt;
 
+pub use schema::Schema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::with::singleton_map_recursive;

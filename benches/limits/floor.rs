@@ -1,18 +1,15 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::statvfs;
 use ullage::sys::fsxattr::{self, Project};
 use ullage::sys::quotactl::{self, Of};
+use ullage::sys::statx::statx;
 
+use crate::synced::{sync, write_record};
 use crate::{GROWN, Maker, Result, SIZE};
-
-/// As long as a record of the engine.
-const RECORD: [u8; 320] = [b'#'; 320];
 
 /// Above those that the engine gives.
 const PROJECT: u32 = 1_000_000;
@@ -50,7 +47,7 @@ impl Maker for Floor {
         fsxattr::set_project(&tagged, Project { id: PROJECT, inherited: true })?;
         tagged.sync_all()?;
         self.limit(SIZE.get())?;
-        write_record(&dir)
+        Ok(write_record(&dir)?)
     }
 
     fn show(&self, name: &str, at: &Path) -> Result<()> {
@@ -60,12 +57,17 @@ impl Maker for Floor {
 
     fn expand(&self, name: &str) -> Result<()> {
         self.limit(GROWN.get())?;
-        write_record(&self.volumes.join(name))
+        Ok(write_record(&self.volumes.join(name))?)
     }
 
-    fn stats(&self, _: &str, at: &Path) -> Result<()> {
-        let (volume, _pool) = (statvfs(at)?, statvfs(&self.volumes)?);
-        let total = volume.blocks() * volume.fragment_size();
+    fn stats(&self, name: &str, at: &Path) -> Result<()> {
+        let (shown, data) = (statx(at)?, statx(&self.volumes.join(name).join("data"))?);
+        if !shown.is_mount_root || (shown.device, shown.inode) != (data.device, data.inode) {
+            return Err(format!("{} does not show {name}", at.display()).into());
+        }
+        let pool = File::open(&self.volumes)?;
+        let (counted, _room) = (quotactl::get(Of::Inside(pool.as_fd()), PROJECT)?, statvfs(&self.volumes)?);
+        let total = counted.block_limit * 512;
         if total == GROWN.get() { Ok(()) } else { Err(format!("{total} of {GROWN}").into()) }
     }
 
@@ -76,7 +78,7 @@ impl Maker for Floor {
     fn delete(&self, name: &str) -> Result<()> {
         fs::rename(self.volumes.join(name), self.trash.join(name))?;
         sync(&self.volumes)?;
-        sync(&self.trash)
+        Ok(sync(&self.trash)?)
     }
 
     fn settle(&self) -> Result<()> {
@@ -85,17 +87,4 @@ impl Maker for Floor {
         }
         self.limit(0)
     }
-}
-
-fn write_record(dir: &Path) -> Result<()> {
-    let new = dir.join("volume.yaml.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&RECORD)?;
-    file.sync_all()?;
-    fs::rename(&new, dir.join("volume.yaml"))?;
-    sync(dir)
-}
-
-fn sync(dir: &Path) -> Result<()> {
-    Ok(File::open(dir)?.sync_all()?)
 }

@@ -2,7 +2,8 @@
 //!
 //! Two make and take away the same volumes in turn, in one pool, in one run: the engine in this process, and the system calls
 //! alone. Synced by both is what must be on disk before an answer: the volume's directories, its record (twice: being made,
-//! made; once more when it grows), and that it is gone. Measuring is `statfs(2)` of the volume and of its pool.
+//! made; once more when it grows), and that it is gone. Measuring is to ask whether the path shows
+//! the volume (`statx(2)` of both), what its project has (`Q_XGETQUOTA`) and what is left in the pool (`statfs(2)`).
 //!
 //! The pool is `ULLAGE_BENCH_POOL`, an empty directory of an XFS that is mounted with prjquota; `ULLAGE_BENCH_ROUNDS` is how
 //! often each volume is made (100). Slow is no failure: the exit status tells only whether something broke.
@@ -10,6 +11,8 @@
 
 mod engine;
 mod floor;
+#[path = "../shared/synced.rs"]
+mod synced;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,7 +5,6 @@
 //! with the driver's arguments. The end is an `unlink`, where the driver renames and unlinks behind.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -20,9 +19,7 @@ use ullage::sys::loop_device;
 
 use crate::Result;
 use crate::life::{Maker, SIZE, Step, Volume};
-
-/// As long as a record of the driver.
-const RECORD: [u8; 320] = [b'#'; 320];
+use crate::synced::{sync, write_record};
 
 const EXT4: &[&str] = &[
     "-q",
@@ -69,7 +66,7 @@ impl Floor {
             reserve()?; // mkfs punches holes
         }
         image.sync_all()?;
-        write_record(&dir)
+        Ok(write_record(&dir)?)
     }
 
     fn format(&self, image: &Path, fs: FsKind) -> Result<()> {
@@ -110,7 +107,7 @@ impl Floor {
         fs::remove_file(dir.join("image"))?;
         fs::remove_file(dir.join("volume.yaml"))?;
         fs::remove_dir(&dir)?;
-        sync(&self.volumes)
+        Ok(sync(&self.volumes)?)
     }
 }
 
@@ -146,19 +143,6 @@ fn attach(image: &File) -> Result<(PathBuf, File)> {
             attached => return Ok(attached.map(|()| (device, node))?),
         }
     }
-}
-
-fn write_record(dir: &Path) -> Result<()> {
-    let new = dir.join("volume.yaml.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&RECORD)?;
-    file.sync_all()?;
-    fs::rename(&new, dir.join("volume.yaml"))?;
-    sync(dir)
-}
-
-fn sync(dir: &Path) -> Result<()> {
-    Ok(File::open(dir)?.sync_all()?)
 }
 
 fn program(name: &str) -> Result<PathBuf> {

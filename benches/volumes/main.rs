@@ -19,6 +19,8 @@ mod place;
 mod race;
 mod remote;
 mod report;
+#[path = "../shared/synced.rs"]
+mod synced;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -121,10 +121,10 @@ impl Engine {
             record.project = Some(limits.claim(&self.machine, &pool.dir, id.as_str(), &dir.data())?);
         }
         files.create_dir(dir.path())?;
-        record.save(files, dir)?;
+        self.records.save(dir, &record)?;
         pool.backend.provision(dir, &record)?;
         record.phase = Phase::Ready;
-        record.save(files, dir)?;
+        self.records.save(dir, &record)?;
         if let Some(limits) = limits {
             limits.write_names(pool);
         }

@@ -65,6 +65,7 @@ impl Engine {
         }
         self.discard(found.pool, id)?;
         found.pool.ledger.forget(id);
+        self.records.forget(&found.dir);
         self.forget_absent(id);
         self.refusals.forget(id);
         self.audited.forget(id);

@@ -7,7 +7,6 @@ use super::ledger::Promise;
 use super::{Engine, Error, Found, Kind, Result};
 use crate::backend::Growth;
 use crate::model::{Bytes, VolumeId};
-use crate::store::Record;
 
 /// The sizes that satisfy a caller (`CapacityRange` of CSI).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,7 +100,7 @@ impl Engine {
         }
         if let Err(error) = self.save(found) {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
-            let written = Record::load(&*self.machine.files, &found.dir)?;
+            let written = self.records.load(&found.dir)?;
             match written.as_ref() == Some(&before) {
                 true => found.pool.backend.trim(&found.dir, &before)?,
                 false => admission.keep(),

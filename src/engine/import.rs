@@ -188,7 +188,7 @@ impl Engine {
         let moved = files
             .create_dir(dir.path())
             .map_err(Error::from)
-            .and_then(|()| Ok(record.save(files, dir)?))
+            .and_then(|()| Ok(self.records.save(dir, &record)?))
             .and_then(|()| Ok(files.rename(&planned.directory, &dir.data())?));
         if let Err(error) = moved {
             if files.stat(&dir.data())?.is_none() {
@@ -214,7 +214,7 @@ impl Engine {
         }
         pool.backend.trim(dir, record)?;
         record.taken_from = None;
-        record.save(files, dir)?;
+        self.records.save(dir, record)?;
         Ok(true)
     }
 

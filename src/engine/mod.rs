@@ -48,7 +48,7 @@ use crate::backend::Backend;
 use crate::config::PoolConfig;
 use crate::host::Machine;
 use crate::model::{PoolName, VolumeId};
-use crate::store::{self, Phase, Record, VolumeDir};
+use crate::store::{self, Phase, Record, Records, VolumeDir};
 use audit::Audited;
 use locks::VolumeLocks;
 use pool::Pool;
@@ -59,6 +59,7 @@ use refusals::Refusals;
 pub struct Engine {
     machine: Machine,
     pools: Vec<Pool>,
+    records: Records,
     tables: Tables,
     audited: Audited,
     locks: VolumeLocks,
@@ -83,6 +84,7 @@ impl Engine {
     pub fn new(machine: Machine, pools: Vec<PoolConfig>) -> Self {
         Self {
             pools: pools.into_iter().map(|config| Pool::new(&machine, config)).collect(),
+            records: Records::new(machine.files.clone()),
             machine,
             tables: Tables::default(),
             audited: Audited::default(),
@@ -166,7 +168,7 @@ impl Engine {
     }
 
     fn record_in(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<Record>> {
-        Record::load(&*self.machine.files, dir).map_err(|error| match error {
+        self.records.load(dir).map_err(|error| match error {
             store::Error::Unreadable { reason, .. } => Error::Unreadable { id: id.clone(), reason },
             error => error.into(),
         })
@@ -218,6 +220,6 @@ impl Engine {
     }
 
     fn save(&self, found: &Found) -> Result<()> {
-        Ok(found.record.save(&*self.machine.files, &found.dir)?)
+        Ok(self.records.save(&found.dir, &found.record)?)
     }
 }

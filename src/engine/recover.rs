@@ -120,7 +120,7 @@ impl Engine {
         let id = VolumeId::parse(name).map_err(|error| unreadable(&error.to_string()))?;
         let _lock = self.locks.lock(&id)?;
         let dir = pool.dir.volume(&id);
-        let Some(mut record) = Record::load(&*self.machine.files, &dir)? else {
+        let Some(mut record) = self.records.load(&dir)? else {
             return match self.remains(&dir)? {
                 None => self.discard(pool, &id),
                 Some(reason) => Err(unreadable(&reason).into()),
@@ -147,7 +147,7 @@ impl Engine {
         let image = self.machine.files.stat(&dir.image())?;
         if image.is_some_and(|image| image.size > record.spec.size) {
             // It is cut now. A shrink that was killed may have been so before its record was on disk.
-            record.save(&*self.machine.files, dir)?;
+            self.records.save(dir, record)?;
         }
         if let Err(error) = pool.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");

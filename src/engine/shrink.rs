@@ -4,7 +4,6 @@ use super::ledger::Promise;
 use super::{Engine, Error, Found, Result, SizeRange};
 use crate::backend;
 use crate::model::{Bytes, Content, FsKind, VolumeId, VolumeSpec};
-use crate::store::Record;
 
 impl Engine {
     /// Gives a volume another size: grown online, or made smaller, where a limit is all that holds it or this engine keeps
@@ -85,7 +84,7 @@ impl Engine {
         (found.record.spec.size, found.record.grown_to) = (size, size);
         if let Err(error) = self.save(found) {
             // In doubt the larger promise.
-            found.record = Record::load(&*self.machine.files, &found.dir).ok().flatten().unwrap_or(before);
+            found.record = self.records.load(&found.dir).ok().flatten().unwrap_or(before);
             found.pool.backend.trim(&found.dir, &found.record)?;
             return Err(error);
         }
@@ -109,7 +108,7 @@ impl Engine {
         // Written it may be though it failed, but not on disk: then the image must not be cut.
         let saved = self.save(found).or_else(|_| self.save(found));
         if saved.is_err() {
-            let there = Record::load(&*self.machine.files, &found.dir);
+            let there = self.records.load(&found.dir);
             found.record = there.ok().flatten().unwrap_or(before); // in doubt the larger promise
         }
         // Before the cut: what a reserved volume was promised is allocated again behind the calls.

@@ -128,6 +128,8 @@ pub struct Stat {
     pub allocated: Bytes,
     /// Whose it is, and who may do what.
     pub owner: Owner,
+    /// When it was changed last, in seconds and nanoseconds (`st_ctim`).
+    pub changed: (i64, i64),
 }
 
 /// Kinds of files.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Error, PoolDir, SCHEMA};
+use super::{Error, PoolDir, Version};
 use crate::host::Files;
 use crate::model::{Backend, PoolName};
 
@@ -8,7 +8,7 @@ use crate::model::{Backend, PoolName};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Marker {
-    schema: u32,
+    schema: Version,
     /// This pool's own id, a ULID.
     pub id: String,
     /// The pool's name when it was first used.
@@ -20,7 +20,7 @@ pub struct Marker {
 impl Marker {
     /// A marker for a pool that is used for the first time.
     pub fn new(id: String, name: PoolName, backend: Backend) -> Self {
-        Self { schema: SCHEMA, id, name, backend }
+        Self { schema: Version::default(), id, name, backend }
     }
 
     /// Reads a pool's marker; `None` where there is none.

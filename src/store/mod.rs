@@ -17,21 +17,23 @@ mod layout;
 mod marker;
 mod pods;
 mod record;
+mod records;
 
 pub use layout::{PoolDir, VolumeDir, volume_of_data};
 pub use marker::Marker;
 pub use pods::Pods;
 pub use record::{Phase, Record, WantedMount};
+pub use records::Records;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::host::{self, Files};
-use crate::yaml;
+use crate::yaml::{self, Schema};
 
 /// The version of everything that is written here.
-const SCHEMA: u32 = 1;
+type Version = Schema<1>;
 
 /// Why something on disk could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +51,6 @@ pub enum Error {
     },
 }
 
-/// Only the version, of a document that may be newer than this program.
-#[derive(serde::Deserialize)]
-struct Versioned {
-    schema: u32,
-}
-
 /// Takes away what saves that were cut have left beside a volume's record and note: nothing but the next save would.
 pub fn tidy(files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
     for left in [dir.half_record(), dir.half_pods()] {
@@ -69,12 +65,6 @@ fn load<T: DeserializeOwned>(files: &dyn Files, file: &Path) -> Result<Option<T>
     let Some(content) = files.read(file)? else { return Ok(None) };
     let unreadable = |reason: String| Error::Unreadable { file: file.to_owned(), reason };
     let text = String::from_utf8(content).map_err(|error| unreadable(error.to_string()))?;
-    let Versioned { schema } = yaml::parse(&text).map_err(|error| unreadable(error.to_string()))?;
-    if schema != SCHEMA {
-        return Err(unreadable(format!(
-            "schema {schema}, and this program knows schema {SCHEMA}: use the newer program"
-        )));
-    }
     yaml::parse(&text).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 

@@ -2,16 +2,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, SCHEMA, VolumeDir};
+use super::{Error, Version, VolumeDir};
 use crate::host::Files;
 use crate::model::PodRef;
 
 /// Which pods a volume was shown to, and where. A note beside the record, and no more: whether it still is there the kernel
 /// knows, and without it nothing is missing but names.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pods {
-    schema: u32,
+    schema: Version,
     shown: Vec<Shown>,
 }
 
@@ -20,12 +20,6 @@ pub struct Pods {
 struct Shown {
     target: PathBuf,
     pod: PodRef,
-}
-
-impl Default for Pods {
-    fn default() -> Self {
-        Self { schema: SCHEMA, shown: Vec::new() }
-    }
 }
 
 impl Pods {
@@ -45,7 +39,7 @@ impl Pods {
         let this = pod.map(|pod| Shown { target: target.to_owned(), pod: pod.clone() });
         let mut shown: Vec<_> = others.chain(this).collect();
         shown.sort_by(|a, b| a.target.cmp(&b.target));
-        Self { schema: SCHEMA, shown }
+        Self { schema: Version::default(), shown }
     }
 
     /// Reads what was noted; no file is no pod.

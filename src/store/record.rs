@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{Error, SCHEMA, VolumeDir};
+use super::{Error, Version, VolumeDir};
 use crate::host::Files;
 use crate::model::{Backend, Bytes, ProjectId, VolumeId, VolumeSpec};
 
@@ -11,7 +11,7 @@ use crate::model::{Backend, Bytes, ProjectId, VolumeId, VolumeSpec};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
-    schema: u32,
+    schema: Version,
     /// The volume's id: the name of its directory.
     pub id: VolumeId,
     /// Whether it is finished.
@@ -62,7 +62,7 @@ impl Record {
     pub fn creating(id: VolumeId, spec: VolumeSpec, created: OffsetDateTime) -> Self {
         let grown_to = spec.size;
         let (phase, mounts) = (Phase::Creating, Vec::new());
-        Self { schema: SCHEMA, id, phase, created, spec, grown_to, project: None, mounts, taken_from: None }
+        Self { schema: Version::default(), id, phase, created, spec, grown_to, project: None, mounts, taken_from: None }
     }
 
     /// How it is made.
@@ -101,7 +101,7 @@ impl Record {
     }
 
     /// Writes it, whole.
-    pub fn save(&self, files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
+    pub(super) fn save(&self, files: &dyn Files, dir: &VolumeDir) -> Result<(), Error> {
         super::save(files, &dir.record(), self)
     }
 }

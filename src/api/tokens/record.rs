@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::token::Digest;
-use crate::yaml;
+use crate::yaml::{self, Schema};
 
 /// One issued token.
 #[derive(Clone, Copy)]
@@ -18,14 +18,8 @@ pub(super) struct Record {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    schema: u32,
+    schema: Schema<1>,
     tokens: Vec<Line>,
-}
-
-/// Only the version, of a document that may be newer than this program.
-#[derive(Deserialize)]
-struct Versioned {
-    schema: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,22 +33,16 @@ struct Line {
     single_use: bool,
 }
 
-const SCHEMA: u32 = 1;
-
 /// Reads them; the error says what is wrong with the file, and shows nothing of it that is secret.
 pub(super) fn parse(content: &[u8]) -> Result<Vec<Record>, String> {
     let text = std::str::from_utf8(content).map_err(|error| error.to_string())?;
-    let Versioned { schema } = yaml::parse(text).map_err(|error| error.to_string())?;
-    if schema != SCHEMA {
-        return Err(format!("schema {schema}, and this program knows schema {SCHEMA}: use the newer program"));
-    }
     let document: Document = yaml::parse(text).map_err(|error| error.to_string())?;
     document.tokens.into_iter().map(Record::try_from).collect()
 }
 
 pub(super) fn print(records: &[Record]) -> Result<String, String> {
     let tokens = records.iter().map(Line::from).collect();
-    yaml::print(&Document { schema: SCHEMA, tokens }).map_err(|error| error.to_string())
+    yaml::print(&Document { schema: Schema, tokens }).map_err(|error| error.to_string())
 }
 
 impl TryFrom<Line> for Record {

@@ -9,23 +9,20 @@ use crate::model::{ProjectLimit, Usage};
 use crate::store::{Record, VolumeDir};
 
 impl ProjectDirs {
-    /// How full the volume is, measured at a path where it must be mounted: the limit's numbers, and of the pool what is less.
+    /// How full the volume is, measured at a path where it must be mounted: the numbers of its project, and of the pool's filesystem
+    /// what is less.
     ///
-    /// What is taken, the project tells: `statfs(2)` forgets the limit of inodes where there is none, and newer kernels count what
-    /// others have taken from a full pool.
+    /// The project tells, not `statfs(2)` in the volume: that forgets the limit of inodes where there is none, and newer kernels
+    /// count what others have taken from a full pool.
     pub(super) fn usage(&self, dir: &VolumeDir, record: &Record, path: &Path) -> Result<Usage> {
-        let must_be_there = || {
-            let found = self.at(dir, path)?;
-            found.map(drop).ok_or_else(|| Error::NotMounted { path: path.to_owned() })
-        };
-        must_be_there()?;
-        let usage = self.machine.mounts.usage(path);
-        // A question takes no lock: meanwhile the mount may have gone, and below it lies the host's disk.
-        must_be_there()?;
-        let (usage, pool) = (usage?, self.machine.files.space(dir.path())?);
-        let available = usage.available.min(pool.available);
+        if self.at(dir, path)?.is_none() {
+            return Err(Error::NotMounted { path: path.to_owned() });
+        }
         let counted = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default();
-        Ok(Usage { used: counted.bytes, available, inodes: counted.inodes_of(usage.inodes), ..usage })
+        let pool = self.machine.mounts.usage(dir.path())?;
+        let (total, used) = (counted.limit.bytes.unwrap_or(record.spec.size), counted.bytes);
+        let available = total.saturating_sub(used).min(pool.available);
+        Ok(Usage { total, used, available, inodes: counted.inodes_of(pool.inodes) })
     }
 
     /// Everything that is wrong with a volume. A limit that is not what the record says is set again, and told once more.

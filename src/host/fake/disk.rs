@@ -23,6 +23,8 @@ pub(super) struct Inode {
     /// The entries of a directory; `None` for a file.
     pub(super) entries: Option<BTreeMap<String, Ino>>,
     pub(super) content: Vec<u8>,
+    /// How often the content was changed.
+    pub(super) changes: i64,
     pub(super) len: Bytes,
     pub(super) allocated: Bytes,
     /// What is written is on disk at once (`chattr +S`).

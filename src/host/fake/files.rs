@@ -128,7 +128,8 @@ impl World {
 
     fn write(&mut self, file: &Path, content: &[u8]) -> Result<Ino, Errno> {
         let ino = self.write_so_much(file, Bytes::new(content.len() as u64))?;
-        self.now.inode_mut(ino).content = content.to_vec();
+        let inode = self.now.inode_mut(ino);
+        (inode.content, inode.changes) = (content.to_vec(), inode.changes + 1);
         Ok(ino)
     }
 
@@ -292,7 +293,8 @@ impl Files for Fake {
         let inode = world.now.inode(ino);
         let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
         let id = FileId { device: DEVICE, inode: ino };
-        Ok(Some(Stat { id, kind, size: inode.len, allocated: inode.allocated, owner: inode.owner() }))
+        let (size, allocated, changed) = (inode.len, inode.allocated, (inode.changes, 0));
+        Ok(Some(Stat { id, kind, size, allocated, owner: inode.owner(), changed }))
     }
 
     fn create_image(&self, file: &Path, size: Bytes) -> Result<()> {

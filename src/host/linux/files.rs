@@ -120,6 +120,7 @@ impl Files for LinuxFiles {
             size: Bytes::new(found.len()),
             allocated: Bytes::new(found.blocks() * 512),
             owner: owner::of(&found),
+            changed: (found.ctime(), found.ctime_nsec()),
         }))
     }
 

@@ -1,5 +1,6 @@
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -13,13 +14,13 @@ const MOUNT_INFO: &str = "/proc/self/mountinfo";
 
 /// Every mount of this namespace.
 pub(super) fn read() -> Result<Vec<MountEntry>> {
-    let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
+    let table = text().of("read", MOUNT_INFO)?;
     Ok(table.split(|byte| *byte == b'\n').filter_map(Line::parse).map(Line::entry).collect())
 }
 
 /// What lies under the topmost mount at a path.
 pub(super) fn ground(path: &Path) -> Result<Option<Ground>> {
-    let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
+    let table = text().of("read", MOUNT_INFO)?;
     let shown = shown(path);
     let mut lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
     Ok(lines.rfind(|line| line.target == shown).map(|line| line.ground()))
@@ -27,9 +28,16 @@ pub(super) fn ground(path: &Path) -> Result<Option<Ground>> {
 
 /// What the mounts of the filesystem on that device call its source: mostly the path of the device.
 pub(super) fn sources(number: Number) -> Result<Vec<PathBuf>> {
-    let table = fs::read(MOUNT_INFO).of("read", MOUNT_INFO)?;
+    let table = text().of("read", MOUNT_INFO)?;
     let lines = table.split(|byte| *byte == b'\n').filter_map(Line::parse);
     Ok(lines.filter(|line| line.number == number).map(|line| line.source).collect())
+}
+
+/// In few calls: `fs::read` begins with 32 bytes where a file does not tell its length.
+fn text() -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(64 << 10);
+    File::open(MOUNT_INFO)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// A path as the table has it. What is mounted there is not asked: it may hang.

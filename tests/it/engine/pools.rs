@@ -179,6 +179,23 @@ fn a_newer_record_is_not_touched() {
 }
 
 #[test]
+fn a_record_that_somebody_else_has_written_counts() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let (files, path) = (world.fake.machine().files, Path::new("/pool/volumes/db/volume.yaml"));
+    let sparse = || world.engine.record(&volume.id()).map(|record| record.spec.sparse);
+    assert!(!sparse().unwrap());
+    let written = String::from_utf8(files.read(path).unwrap().unwrap()).unwrap();
+    files.write_whole(path, written.replace("sparse: false", "sparse: true").as_bytes()).unwrap();
+    assert!(sparse().unwrap());
+    files.write_whole(path, &written.as_bytes()[..20]).unwrap();
+    assert_eq!(kind(sparse()), Kind::Failed, "half a record");
+    files.write_whole(path, written.as_bytes()).unwrap();
+    assert!(!sparse().unwrap());
+}
+
+#[test]
 fn nothing_is_answered_before_recovery() {
     let world = World::new();
     let engine = Engine::new(world.fake.machine(), vec![pool("default", POOL)]);

@@ -1,0 +1,76 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Error, Record, VolumeDir};
+use crate::host::{Files, Stat};
+
+/// The records of volumes: a file is read and understood once, as long as `stat(2)` says that it is still the same.
+pub struct Records {
+    files: Arc<dyn Files>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// By the path of the file. Of one that changes its number within a tick of the clock and gets it back, `stat` would say
+    /// the same: what is written here is therefore never left to it.
+    known: HashMap<PathBuf, (Stat, Record)>,
+    /// How many were begun or ended.
+    saves: u64,
+}
+
+impl Records {
+    /// Those that lie in these files.
+    pub fn new(files: Arc<dyn Files>) -> Self {
+        Self { files, memory: Mutex::default() }
+    }
+
+    /// The record in a volume's directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Record::load`].
+    pub fn load(&self, dir: &VolumeDir) -> Result<Option<Record>, Error> {
+        let file = dir.record();
+        let Some(stat) = self.files.stat(&file)? else { return Ok(None) };
+        let saves = {
+            let memory = self.memory();
+            match memory.known.get(&file) {
+                Some((known, record)) if *known == stat => return Ok(Some(record.clone())),
+                _ => memory.saves,
+            }
+        };
+        let found = Record::load(&*self.files, dir)?;
+        let mut memory = self.memory();
+        match &found {
+            // What is older than a save must not hide it.
+            Some(record) if memory.saves == saves => drop(memory.known.insert(file, (stat, record.clone()))),
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    /// Writes a record, whole.
+    pub fn save(&self, dir: &VolumeDir, record: &Record) -> Result<(), Error> {
+        self.forget(dir);
+        record.save(&*self.files, dir)?;
+        let stat = self.files.stat(&dir.record());
+        let mut memory = self.memory();
+        memory.saves += 1;
+        if let Ok(Some(stat)) = stat {
+            memory.known.insert(dir.record(), (stat, record.clone()));
+        }
+        Ok(())
+    }
+
+    /// A record that changes, or goes with its volume.
+    pub fn forget(&self, dir: &VolumeDir) {
+        let mut memory = self.memory();
+        memory.saves += 1;
+        memory.known.remove(&dir.record());
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().expect("no holder panics")
+    }
+}
