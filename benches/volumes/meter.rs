@@ -184,6 +184,10 @@ impl Mounts for Metered<dyn Mounts> {
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
         self.meter.time("mounts.error_count", || self.inner.error_count(device, fs))
     }
+
+    fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool> {
+        self.meter.time("mounts.has_given_up", || self.inner.has_given_up(path, fs))
+    }
 }
 
 struct MeteredMount {

@@ -44,6 +44,10 @@ pub trait Mounts: Send + Sync {
 
     /// How many errors the filesystem has counted since it was made (ext4 `errors_count`; XFS keeps none: 0).
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64>;
+
+    /// Whether the filesystem that is mounted at a path has given up after an error, and takes no writes until it is mounted
+    /// again. From Linux 6.12 on the mount table does not show it of an ext4: what it says to `fsync(2)` of its root does.
+    fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool>;
 }
 
 /// A filesystem that is open, and mounted nowhere. Dropped, it is closed.

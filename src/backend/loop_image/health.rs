@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use super::LoopImages;
 use crate::backend::{Error, Fault, Presence, Result, Staging};
 use crate::host::{LoopDevice, MountAt, MountEntry};
-use crate::model::{Content, Usage, VolumeId};
+use crate::model::{Content, FsKind, Usage, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 impl LoopImages {
@@ -70,13 +70,20 @@ impl LoopImages {
     fn faults_in_use(&self, record: &Record, device: LoopDevice, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
         if let Content::Filesystem(fs) = record.spec.content {
-            let mut mounts = mounts.iter().filter(|mount| mount.device == Some(device));
-            if mounts.any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
+            let errors = self.machine.mounts.error_count(device, fs)?;
+            let mut shown = mounts.iter().filter(|mount| mount.device == Some(device)).peekable();
+            let has_given_up = match shown.peek() {
+                // Asking an ext4 flushes its disk: not without a reason.
+                Some(mount) if fs == FsKind::Xfs || errors > 0 => {
+                    self.machine.mounts.has_given_up(&mount.target, fs)?
+                }
+                _ => false,
+            };
+            if has_given_up || shown.any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
                 faults.push(Fault::FilesystemReadOnly);
             }
-            match self.machine.mounts.error_count(device, fs)? {
-                0 => {}
-                count => faults.push(Fault::FilesystemErrors(count)),
+            if errors > 0 {
+                faults.push(Fault::FilesystemErrors(errors));
             }
         }
         let backing = self.machine.loops.backing(device)?;

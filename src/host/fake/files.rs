@@ -71,7 +71,7 @@ impl World {
 
     pub(super) fn is_read_only(&self, path: &Path) -> bool {
         let around = path.ancestors().find_map(|above| self.mounts.iter().rev().find(|mount| mount.target == above));
-        around.is_some_and(|mount| mount.attributes.read_only || mount.fs_read_only)
+        around.is_some_and(|mount| mount.attributes.read_only || mount.fs_read_only || mount.has_given_up)
     }
 
     pub(super) fn add(&mut self, path: &Path, inode: Inode) -> Result<Ino, Errno> {

@@ -62,6 +62,8 @@ pub struct FakeFs {
     pub owner: Option<Owner>,
     /// What an application wrote there.
     pub data: u64,
+    /// The errors it has counted, as an ext4 does.
+    pub errors: u64,
 }
 
 struct World {
@@ -201,6 +203,16 @@ impl Fake {
         fs.data = data;
         world.sync_inode(ino);
         true
+    }
+
+    /// Lets the filesystem mounted at a path meet an error, after which it takes no writes.
+    pub fn break_filesystem(&self, path: &Path) {
+        let mut world = self.world();
+        let Some(device) = world.mount_at(path).and_then(|mount| mount.device) else { return };
+        if let Some(fs) = world.fs_mut(device).filter(|fs| fs.kind == FsKind::Ext4) {
+            fs.errors += 1;
+        }
+        world.mounts.iter_mut().filter(|mount| mount.holds(device)).for_each(|mount| mount.has_given_up = true);
     }
 
     /// Reads what was written into the filesystem mounted at a path.

@@ -34,6 +34,7 @@ pub(super) struct FakeMount {
     pub(super) root: Option<Ino>,
     pub(super) attributes: MountAttributes,
     pub(super) fs_read_only: bool,
+    pub(super) has_given_up: bool,
     /// Whether the filesystem was opened with project quotas.
     pub(super) project_quotas: bool,
 }
@@ -115,6 +116,7 @@ impl World {
             root: None,
             attributes: MountAttributes::default(),
             fs_read_only: false,
+            has_given_up: false,
             project_quotas: false,
         };
         if let Some(device) = path.to_str().and_then(|path| path.strip_prefix("/dev/loop")) {
@@ -173,6 +175,7 @@ impl Mounts for Fake {
             root,
             attributes: options.attributes,
             fs_read_only: options.attributes.read_only,
+            has_given_up: false,
             project_quotas,
         };
         Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount, read_only: AtomicBool::new(false) }))
@@ -271,8 +274,15 @@ impl Mounts for Fake {
     }
 
     fn error_count(&self, device: LoopDevice, _fs: FsKind) -> Result<u64> {
-        self.world().step("errors_count", &device.path())?;
-        Ok(0)
+        let mut world = self.world();
+        world.step("errors_count", &device.path())?;
+        Ok(world.fs_mut(device.0).map(|fs| fs.errors).unwrap_or_default())
+    }
+
+    fn has_given_up(&self, path: &Path, _fs: FsKind) -> Result<bool> {
+        let mut world = self.world();
+        world.step("fsync", path)?;
+        Ok(world.mount_at(path).is_some_and(|mount| mount.has_given_up))
     }
 }
 

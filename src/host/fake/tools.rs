@@ -52,7 +52,7 @@ impl FsTools for Fake {
         let root = world.now.make(Inode::directory());
         let inode = world.now.inode_mut(ino);
         inode.root = Some(root);
-        inode.fs = Some(FakeFs { kind: fs, size: inode.len, owner: None, data: 0 });
+        inode.fs = Some(FakeFs { kind: fs, size: inode.len, owner: None, data: 0, errors: 0 });
         inode.allocated = METADATA; // mkfs punches holes
         Ok(())
     }

@@ -109,6 +109,17 @@ impl Mounts for LinuxMounts {
             FsKind::Xfs => Ok(0),
         }
     }
+
+    fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool> {
+        let asked = match fs {
+            FsKind::Ext4 => File::open(path).and_then(|root| root.sync_all()),
+            FsKind::Xfs => std::fs::symlink_metadata(path).map(drop),
+        };
+        match asked.of(if fs == FsKind::Ext4 { "fsync" } else { "stat" }, path) {
+            Err(error) if matches!(error.errno(), Some(Errno::EIO | Errno::ESHUTDOWN | Errno::EROFS)) => Ok(true),
+            asked => asked.map(|()| false),
+        }
+    }
 }
 
 /// What `fsmount(2)` gave.

@@ -7,7 +7,7 @@ from random import Random
 from threading import Timer
 
 from calls import next_call
-from place import Gone, Outside, Refused, raw
+from place import Gone, Refused, raw
 from pool import Pool, Wrong
 
 
@@ -28,7 +28,7 @@ class Cuts:
                 try:
                     copy = self.round(machine, pool, random, scratch / f"round-{number}.disk", number < self.rounds)
                     if copy:
-                        examined.append(examiner.submit(self.examine, copy, ullage))
+                        examined.append(examiner.submit(self.examine, copy, machine, ullage))
                     while examined and examined[0].done():
                         examined.pop(0).result()
                 except (Wrong, Refused) as error:
@@ -79,12 +79,12 @@ class Cuts:
         self.cut = Timer(random.uniform(0, 1.1 * self.lasts[what]), guest.kill)
         self.cut.start()
 
-    def examine(self, pool, ullage):
-        """With this machine's kernel, and its programs: after the logs are replayed, is everything whole?"""
-        outside = Outside(ullage)
+    def examine(self, pool, machine, ullage):
+        """After the logs are replayed, is everything whole?"""
+        place = pool.place(machine, ullage)
         try:
-            pool.mount(outside)
-            pool.examine(outside)
+            pool.mount(place)
+            pool.examine(place)
         finally:
-            outside.kill()
+            place.kill()
         pool.disk.unlink()

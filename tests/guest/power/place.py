@@ -1,5 +1,6 @@
 """A shell somewhere else, which does what it is told line by line: in the guest, or in namespaces of this machine."""
 
+import itertools
 import json
 import os
 import queue
@@ -12,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm"
+NUMBERS = itertools.count()  # of guests: two may run at a time
 # What the shell needs in the guest beside busybox. perl is there for one system call.
 TOOLS = "mkfs.ext4 mkfs.xfs e2fsck resize2fs e2undo xfs_repair perl".split()
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -95,8 +97,7 @@ class Guest(Place):
     """The guest, with a disk. Killed, it loses its power."""
 
     def __init__(self, machine, disk, *more):
-        monitor = machine.directory / "monitor"
-        monitor.unlink(missing_ok=True)
+        monitor = machine.directory / f"monitor-{next(NUMBERS)}"
         qmp = f"unix:{monitor},server=on,wait=off"
         command = [machine.directory / "start", *disk, "-device", "virtio-blk-pci,drive=disk", "-qmp", qmp, *more]
         super().__init__(command)

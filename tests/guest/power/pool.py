@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calls import MIB, Call
-from place import tool
+from place import Outside, raw, tool
 
 SIZE = 3 << 30
 USED = SIZE - MIB  # by its filesystem: what is behind that is for tests
@@ -76,13 +76,17 @@ class Pool:
         if self.in_flight and self.in_flight.is_answered(seen):
             self.answered(seen)
 
+    def place(self, machine, ullage):
+        """Where it is looked at: here, where this kernel can replay its log and serve it, else in the guest."""
+        return Outside(ullage) if self.backend.native else machine.start(raw(self.disk))
+
     def serve(self, place):
         """Mounts it and serves it, which puts in order what a power cut has left."""
-        self.mount(place, self.backend.options)
+        self.mount(place)
         place.do(self.backend.serve)
 
-    def mount(self, place, options="defaults"):
-        place.do(f"attach {self.fs} {options} {place.sees(self.disk)} /mnt/pool")
+    def mount(self, place):
+        place.do(f"attach {self.fs} {self.backend.options} {place.sees(self.disk)} /mnt/pool")
 
     def verify(self, place):
         """That every answer is true, and that there is nothing else; then the call that had no answer is made once more."""
@@ -149,8 +153,9 @@ class Seen:
             if surplus or missing:
                 found.append(f"{what}: too much: {sorted(surplus)}, missing: {sorted(missing)}")
 
+        # A directory has the filesystem of its pool.
         listed = [(name, volume["fs"] or "", volume["quota_mb"]) for name, volume in self.volumes.items()]
-        same("volumes", listed, [(name, volume.fs, volume.size) for name, volume in state.items()])
+        same("volumes", listed, [(name, volume.fs or backend.pools[0], volume.size) for name, volume in state.items()])
         # Made and not yet mounted: a volume that was never answered. The same call mounts it.
         made = {in_flight.name} if in_flight and in_flight.verb == "create" else set()
         made = {name for name in made if name in self.volumes and self.volumes[name]["path"] is None}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from calls import Call, Volume, next_call
-from place import Outside, Refused, raw, recorded
+from place import Refused, recorded
 from pool import SIZE, Pool, Wrong, told
 from writelog import BLOCK, WriteLog
 
@@ -74,8 +74,8 @@ class Replays:
         )
 
     def check(self, machine, pool, ullage):
-        """Serves what is left of it: here where this kernel can, else in the guest."""
-        place = Outside(ullage) if pool.backend.native else machine.start(raw(pool.disk))
+        """Serves what is left of it."""
+        place = pool.place(machine, ullage)
         try:
             pool.serve(place)
             pool.verify(place)

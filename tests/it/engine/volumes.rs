@@ -1,7 +1,9 @@
 //! What is done with a volume, refused, and found wrong with it.
 
+use std::iter;
 use std::path::Path;
 
+use ullage::backend::Fault;
 use ullage::engine::{Kind, PublishRequest, StageRequest};
 use ullage::host::fake::How;
 use ullage::host::{Attach, Backing, LoopDevice};
@@ -22,6 +24,24 @@ fn a_mounted_volume_is_not_deleted() {
     world.unstage(&volume).unwrap();
     world.delete(&volume).unwrap();
     world.delete(&volume).unwrap();
+}
+
+#[test]
+fn a_filesystem_that_has_given_up_is_a_fault_until_it_is_mounted_again() {
+    let world = World::new();
+    for (volume, counted) in [(Volume::xfs("db"), None), (Volume::new("web", EXT4, false), Some("FilesystemErrors"))] {
+        let reasons = || world.engine.health(&volume.id()).unwrap().iter().map(Fault::reason).collect::<Vec<_>>();
+        world.create(&volume).unwrap();
+        world.stage(&volume).unwrap();
+        world.publish(&volume).unwrap();
+        assert_eq!(reasons(), [""; 0]);
+        world.fake.break_filesystem(&volume.staging());
+        assert_eq!(reasons(), iter::once("FilesystemReadOnly").chain(counted).collect::<Vec<_>>());
+        world.unpublish(&volume).unwrap();
+        world.unstage(&volume).unwrap();
+        world.stage(&volume).unwrap();
+        assert_eq!(reasons(), counted.into_iter().collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -214,6 +214,10 @@ impl Mounts for Deadly<dyn Mounts> {
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
         self.real.error_count(device, fs)
     }
+
+    fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool> {
+        self.real.has_given_up(path, fs)
+    }
 }
 
 struct DeadlyDetached {
