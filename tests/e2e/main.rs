@@ -16,6 +16,7 @@ mod life;
 mod nodes;
 mod page;
 mod place;
+mod refused;
 mod room;
 mod shapes;
 mod stats;
