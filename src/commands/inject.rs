@@ -55,17 +55,25 @@ fn name(file: &Path) -> String {
     if file == Path::new(STANDARD) { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-/// One stream of several: a document of its own for what begins without a mark.
+/// One stream of several: a document of its own for what begins without a mark. A directive (`%YAML`) is one only where a
+/// document begins, so that the one before has to be ended in so many words.
 fn join(whole: &mut String, text: &str) {
-    if !whole.is_empty() {
-        let eol = if whole.contains("\r\n") { "\r\n" } else { "\n" };
-        if !whole.ends_with('\n') {
-            whole.push_str(eol);
-        }
-        if !text.starts_with("---") {
-            whole.push_str("---");
-            whole.push_str(eol);
-        }
+    if whole.is_empty() {
+        return whole.push_str(text);
+    }
+    let eol = if whole.contains("\r\n") { "\r\n" } else { "\n" };
+    if !whole.ends_with('\n') {
+        whole.push_str(eol);
+    }
+    // The mark of its encoding is one only where a stream begins.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = match text.lines().find(|line| !line.trim_start().is_empty() && !line.trim_start().starts_with('#')) {
+        Some(line) if line.starts_with('%') => "...",
+        _ if text.starts_with("---") => "",
+        _ => "---",
+    };
+    if !mark.is_empty() {
+        whole.extend([mark, eol]);
     }
     whole.push_str(text);
 }
@@ -73,6 +81,7 @@ fn join(whole: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::stream::Stream;
 
     #[test]
     fn files_become_one_stream() {
@@ -81,11 +90,22 @@ mod tests {
             (["a: 1", "---\nb: 2"], "a: 1\n---\nb: 2"),
             (["", "b: 2\n"], "b: 2\n"),
             (["a: 1\r\n", "b: 2\r\n"], "a: 1\r\n---\r\nb: 2\r\n"),
+            (["a: 1\n", "\u{feff}b: 2\n"], "a: 1\n---\nb: 2\n"),
+            (["a: 1\n", "%YAML 1.1\n---\nb: 2\n"], "a: 1\n...\n%YAML 1.1\n---\nb: 2\n"),
+            (["a: |+\n  x", "# c\n\n%TAG ! !x\n---\nb: 2\n"], "a: |+\n  x\n...\n# c\n\n%TAG ! !x\n---\nb: 2\n"),
+            (
+                ["%YAML 1.1\n---\na: 1\n...\n", "\u{feff}%YAML 1.1\n---\nb: 2"],
+                "%YAML 1.1\n---\na: 1\n...\n...\n%YAML 1.1\n---\nb: 2",
+            ),
         ];
         for (texts, expected) in cases {
             let mut whole = String::new();
             texts.iter().for_each(|text| join(&mut whole, text));
             assert_eq!(whole, expected);
+            // What each of them means is what the whole means.
+            let apart = texts.map(|text| Stream::read(text).unwrap().values().collect::<Vec<_>>());
+            let together: Vec<_> = Stream::read(&whole).unwrap().values().collect();
+            assert!(together.iter().eq(apart.iter().flatten()), "{expected}: {together:?}");
         }
     }
 }

@@ -4,12 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
+
 use crate::cluster::{project, so, try_run, wait_for};
 use crate::place::Place;
 use crate::shapes::{Claim, Pod, app_image};
 
 /// What lets a pod grow its own claim, and no other.
-fn may_grow(claim: &str) -> String {
+pub(crate) fn may_grow(claim: &str) -> String {
     format!(
         "---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -40,13 +42,17 @@ fn beside_the_example() {
 /// `ullage inject -f app.yaml | kubectl apply -f -`
 #[test]
 fn through_inject() {
-    let place = Place::new("alert-inject");
+    the_alert_is_heard(&injected("alert-inject"), "app", "data", 640);
+}
+
+/// A pod `app` with the quota API beside its claim `data` of 320 MiB, which it may grow.
+pub(crate) fn injected(name: &str) -> Place {
+    let place = Place::new(name);
     let plain = may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml() + &Pod::new("app", "data").yaml();
     let program = std::env::var("ULLAGE").unwrap_or_else(|_| "ullage".to_owned());
-    let injected = try_run(&program, &["inject", "-f", "-"], &plain).unwrap();
-    place.apply(&injected);
+    place.apply(&try_run(&program, &["inject", "-f", "-"], &plain).unwrap());
     place.ready("app");
-    the_alert_is_heard(&place, "app", "data", 640);
+    place
 }
 
 /// The annotation alone: the API server puts it in. Its pod is one that the namespace lets in only if it is *restricted*.
@@ -73,9 +79,8 @@ fn the_alert_is_heard(place: &Place, pod: &str, claim: &str, grown_mib: u64) {
     place.event("VolumeOutOfStorage", claim, &[], 30);
     place.event("VolumeOutOfStorage", pod, &[], 30);
 
-    let answer = place.shell(pod, &RESIZE.replace("SIZE", &grown_mib.to_string()));
-    let status = answer.rsplit(' ').next().unwrap();
-    assert!(matches!(status, "200" | "202"), "{answer}");
+    let (status, answer) = resize(place, pod, grown_mib);
+    assert!(matches!(status, 200 | 202), "{status} {answer}");
     client.hears("resized");
     wait_for("the claim has grown", 30, || {
         let status = place.claim(claim).unwrap()["status"].clone();
@@ -87,7 +92,14 @@ fn the_alert_is_heard(place: &Place, pod: &str, claim: &str, grown_mib: u64) {
     place.delete_claim(claim);
 }
 
-/// What the application asks for, with the token that lies where it can read it.
+/// The application asks for more: the status, and the answer.
+pub(crate) fn resize(place: &Place, pod: &str, mib: u64) -> (u16, Value) {
+    let said = place.shell(pod, &RESIZE.replace("SIZE", &mib.to_string()));
+    let (answer, status) = said.rsplit_once(' ').expect(&said);
+    (status.parse().expect(&said), serde_json::from_str(answer).expect(&said))
+}
+
+/// With the token that lies where it can read it.
 const RESIZE: &str = "curl -s -w ' %{http_code}' http://localhost:8070/volumes/data/resize -d '{\"size\":SIZE}' \
     -H \"Authorization: Bearer $(cat /run/ullage/token)\" -H 'Accept: application/vnd.pkglatv1+json'";
 

@@ -45,11 +45,7 @@ pub(crate) fn try_kubectl(args: &[&str]) -> Result<String, String> {
 }
 
 pub(crate) fn helm(args: &[&str]) -> String {
-    try_helm(args).unwrap_or_else(|error| panic!("{error}"))
-}
-
-pub(crate) fn try_helm(args: &[&str]) -> Result<String, String> {
-    try_run("helm", args, "")
+    try_run("helm", args, "").unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Runs a program to its end with some input: what it prints, or everything about its failure.

@@ -1,5 +1,5 @@
 //! What others would notice: one step after the other, when everything else is done. The driver is killed, upgraded, kept
-//! from a node, and uninstalled, while a pod writes.
+//! from a node, and uninstalled, while a pod writes; then it comes back in the other ways that the pages know.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,13 +8,19 @@ use serde_json::Value;
 
 use crate::api;
 use crate::cluster::{
-    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, try_helm,
-    try_kubectl, try_run, wait_for,
+    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, try_run,
+    wait_for,
 };
 use crate::install::{is_rolled_out, with_values};
 use crate::life::wrote_all;
+use crate::operations::{
+    a_drained_node_keeps_its_volumes_and_a_removed_one_leaves_no_objects, an_uninstall_is_refused_and_taken_back,
+    the_short_way_of_the_readme_works, volumes_outlive_the_driver_and_another_serves_them,
+    what_stays_after_uninstalling_goes,
+};
 use crate::place::Place;
 use crate::shapes::{Claim, Pod};
+use crate::snippets::{OPERATIONS, every_command_was_followed, filled, follow, take};
 
 #[test]
 fn step_1_a_claim_costs_little_more_than_an_empty_directory() {
@@ -75,9 +81,15 @@ fn step_3_an_upgrade_under_a_writing_pod_loses_no_write() {
     // Of an earlier version the image is not here.
     let tag = concat!("image.tag=", env!("CARGO_PKG_VERSION"));
     upgrade(&previous_chart(), &["--set", "podAnnotations.step=previous", "--set-string", tag]);
-    upgrade(&project("charts/ullage"), &["--set", "podAnnotations.step=this"]);
+    let previous = drivers();
+    // So that there is something to roll out where nothing else differs.
+    let reuse = "--reset-then-reuse-values";
+    let commands = take(OPERATIONS, "Upgrading", "helm upgrade ullage");
+    follow(&filled(&commands, &[(reuse, &format!("{reuse} --set podAnnotations.step=this"))]));
     let now = drivers();
-    assert!(now.iter().all(|pod| !before.contains(pod)), "{before:?} {now:?}");
+    assert!(now.iter().all(|pod| !before.contains(pod) && !previous.contains(pod)), "{before:?} {previous:?} {now:?}");
+    follow(&take(OPERATIONS, "Upgrading", "helm rollback ullage -n ullage-system"));
+    is_rolled_out();
     goes_on(&place);
 }
 
@@ -135,14 +147,11 @@ fn step_5_a_node_that_is_gone_takes_its_capacity_with_it() {
 fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothing() {
     let place = writer("uninstalled");
     let volume = place.volume_of("data");
-    let timeout = format!("--timeout={}s", patience(60).as_secs());
-    let refused = try_helm(&["uninstall", RELEASE, "-n", SYSTEM, &timeout]).expect_err("there is a volume");
-    let reason = try_kubectl(&["logs", "-n", SYSTEM, "job/ullage-uninstall"]).unwrap_or_default();
-    assert!((refused.clone() + &reason).contains(&volume), "{refused}\n{reason}");
-    is_rolled_out();
+    an_uninstall_is_refused_and_taken_back(&volume);
     goes_on(&place);
 
-    helm(&["uninstall", RELEASE, "-n", SYSTEM, "--wait", &timeout]);
+    let uninstall = take(OPERATIONS, "Uninstalling", "helm uninstall ullage -n ullage-system");
+    follow(&format!("{uninstall} --wait --timeout={}s", patience(60).as_secs()));
     wait_for("the driver is gone", 60, || so(drivers().is_empty(), drivers()));
     let label = "app.kubernetes.io/instance=ullage";
     let kinds = "all,configmap,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,csidriver,storageclass,\
@@ -162,5 +171,29 @@ fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothin
             0
         );
         assert_eq!(files_of(&node, "/var/lib/ullage", "/image"), [] as [PathBuf; 0]);
+    }
+    what_stays_after_uninstalling_goes();
+}
+
+#[test]
+fn step_7_the_short_way_of_the_readme_works() {
+    the_short_way_of_the_readme_works();
+}
+
+#[test]
+fn step_8_a_drained_node_keeps_its_volumes_and_a_removed_one_leaves_no_objects() {
+    a_drained_node_keeps_its_volumes_and_a_removed_one_leaves_no_objects();
+}
+
+#[test]
+fn step_9_volumes_outlive_the_driver_and_another_serves_them() {
+    volumes_outlive_the_driver_and_another_serves_them();
+}
+
+/// After all the others; of some of them it would say that the rest was forgotten.
+#[test]
+fn then_every_command_of_the_pages_was_followed() {
+    if std::env::var_os("E2E_ALL").is_some() && !is_existing() {
+        every_command_was_followed();
     }
 }

@@ -65,7 +65,7 @@ fn restart(place: &Place) {
     place.ready("app");
 }
 
-fn nothing_is_refused(place: &Place) {
+pub(crate) fn nothing_is_refused(place: &Place) {
     wait_for("nothing is refused any more", 30, || {
         let status = place.claim("data").unwrap()["status"].clone();
         so(!status.to_string().contains("NodeResize"), &status)
