@@ -60,7 +60,9 @@ fn mount(bed: &dyn Bed) {
         assert_eq!(at, MountAt { device: Some(device), is_block: false, read_only: false, root });
         assert_eq!(machine.loops.backing(device).unwrap().unwrap().image, id_of(bed, &image));
         assert_eq!(machine.mounts.error_count(device, fs).unwrap(), 0);
-        assert!(!machine.mounts.has_given_up(&target, fs).unwrap());
+        for path in [&target, &bed.mount_point("nothing")] {
+            assert!(!machine.mounts.has_given_up(path, fs).unwrap());
+        }
         let identity = machine.mounts.identity(&target).unwrap().unwrap();
         assert_eq!(machine.mounts.device_size(identity).unwrap(), Some(smallest(fs)));
         assert_eq!(
