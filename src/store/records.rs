@@ -13,10 +13,10 @@ pub struct Records {
 
 #[derive(Default)]
 struct Memory {
-    /// By the path of the file. Of one that changes its number within a tick of the clock and gets it back, `stat` would say
-    /// the same: what is written here is therefore never left to it.
+    /// By the path of the file. Of two files that have had one inode within a tick of the clock `stat` says the same: a save
+    /// therefore never relies on it.
     known: HashMap<PathBuf, (Stat, Record)>,
-    /// How many were begun or ended.
+    /// How many saves have begun or ended.
     saves: u64,
 }
 
