@@ -181,6 +181,10 @@ impl Mounts for Metered<dyn Mounts> {
         self.meter.time("mounts.grow", || self.inner.grow(path, fs))
     }
 
+    fn thaw(&self, path: &Path) -> Result<()> {
+        self.meter.time("mounts.thaw", || self.inner.thaw(path))
+    }
+
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
         self.meter.time("mounts.error_count", || self.inner.error_count(device, fs))
     }

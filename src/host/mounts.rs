@@ -38,9 +38,14 @@ pub trait Mounts: Send + Sync {
 
     /// Grows the mounted filesystem to the size of its device, online. One that fills it is left as it is.
     ///
+    /// An XFS is held still for a moment, so that a power cut finds it grown; killed meanwhile, it needs [`Mounts::thaw`].
+    ///
     /// # Errors
     /// `EPERM` where the kernel does not permit this process to (ext4 without `CAP_SYS_RESOURCE`).
     fn grow(&self, path: &Path, fs: FsKind) -> Result<()>;
+
+    /// Lets an XFS go on that a growth has held still when it was killed (`FITHAW`). One that is not held is left as it is.
+    fn thaw(&self, path: &Path) -> Result<()>;
 
     /// How many errors the filesystem has counted since it was made (ext4 `errors_count`; XFS keeps none: 0).
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64>;
@@ -55,7 +60,7 @@ pub trait Detached: Send {
     /// Sets owner and mode of the root directory, synced to the device.
     fn set_owner(&self, owner: Owner) -> Result<()>;
 
-    /// As [`Mounts::grow`].
+    /// As [`Mounts::grow`]; but nothing is held still: closed and opened again, an XFS is grown on its device, too.
     fn grow(&self) -> Result<()>;
 
     /// Lets this mount refuse writes, and the filesystem take those through others (`mount_setattr(2)`).

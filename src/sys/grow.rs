@@ -3,11 +3,14 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::Result;
+use nix::errno::Errno;
 
 mod ioctl {
     nix::ioctl_write_ptr!(ext4_resize_fs, b'f', 16, u64);
     nix::ioctl_read!(xfs_geometry, b'X', 126, super::Geometry);
     nix::ioctl_write_ptr!(xfs_grow_data, b'X', 110, super::GrowData);
+    nix::ioctl_readwrite!(freeze, b'X', 119, nix::libc::c_int);
+    nix::ioctl_readwrite!(thaw, b'X', 120, nix::libc::c_int);
 }
 
 /// `struct xfs_fsop_geom`, the 256 bytes of it.
@@ -60,6 +63,31 @@ pub fn xfs(inside: impl AsFd, bytes: u64) -> Result<()> {
     let wish = GrowData { blocks, inode_percent: found.inode_percent, padding: 0 };
     // SAFETY: `wish` is a whole `xfs_growfs_data` that the kernel only reads during the call.
     unsafe { ioctl::xfs_grow_data(fd, &wish) }.map(drop)
+}
+
+/// Holds the writers of an XFS until all that its log has is in its place, and lets them go on (`FIFREEZE`, `FITHAW`).
+///
+/// For one that has just grown: its superblock is only in the log, and a kernel that recovers that log after a power cut meets
+/// what is new before the superblock that knows of it, and gives up. One that somebody else has frozen is in its place already.
+///
+/// Killed in between it stays frozen: [`thaw`].
+pub fn settle(inside: impl AsFd) -> Result<()> {
+    let fd = inside.as_fd().as_raw_fd();
+    nix::unistd::syncfs(&inside)?; // while nobody has to wait
+    // SAFETY: the kernel does not look at the argument.
+    match unsafe { ioctl::freeze(fd, std::ptr::null_mut()) } {
+        Err(Errno::EBUSY) => Ok(()),
+        frozen => frozen.map(drop).and_then(|()| thaw(inside)),
+    }
+}
+
+/// Lets the writers of a frozen filesystem go on; one that is not frozen is left as it is.
+pub fn thaw(inside: impl AsFd) -> Result<()> {
+    // SAFETY: the kernel does not look at the argument.
+    match unsafe { ioctl::thaw(inside.as_fd().as_raw_fd(), std::ptr::null_mut()) } {
+        Err(Errno::EINVAL) => Ok(()),
+        thawed => thawed.map(drop),
+    }
 }
 
 #[cfg(test)]

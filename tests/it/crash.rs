@@ -163,6 +163,7 @@ fn check_recovered(world: &World, volume: &Volume) {
     let is_half = |path: &String| path.starts_with("/pool/volumes/") && path.ends_with(".new");
     let half: Vec<_> = world.fake.paths().into_iter().filter(is_half).collect();
     assert_eq!(half, Vec::<String>::new(), "half a record is left");
+    assert!(!world.fake.is_anything_frozen(), "an application waits for ever");
     if let Ok(found) = world.engine.inspect(&volume.id()) {
         assert_eq!(found.record.phase, Phase::Ready);
         let pending = found.record.growth_is_pending();

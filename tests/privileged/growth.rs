@@ -110,6 +110,11 @@ fn nothing_zeroes_the_inode_tables_that_growing_added_to_an_ext4() {
     world.take_down(&[&volume]);
 }
 
+fn run(command: &mut Command) {
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// The superblocks of an XFS behind the first one: where they are, and what is in them.
 fn copies_of_superblock(image: &Path) -> Vec<(u64, Vec<u8>)> {
     let image = File::open(image).unwrap();
@@ -151,6 +156,56 @@ fn an_xfs_whose_growth_lost_its_power_before_the_copies_of_its_superblock_knew_i
     assert_eq!(world.faults(&volume), [""; 0]);
     world.put_away(&volume);
     assert!(is_whole(&image));
+    world.take_down(&[&volume]);
+}
+
+#[test]
+fn an_xfs_that_has_grown_twice_and_lost_its_power_can_be_mounted() {
+    let mut world = World::new(FsKind::Xfs);
+    let volume = Volume::new("db", XFS).sized(Bytes::mib(316));
+    let target = world.bring_up(&volume);
+    for (size, file) in [(380, "one"), (444, "two"), (508, "three")] {
+        world.expand(&volume, Bytes::mib(size)).unwrap();
+        fs::write(target.join(file), "wine").unwrap();
+    }
+    // What the device has been given, as a power cut would leave it: the log is not empty.
+    let (image, lost) = (world.image(&volume), world.scratch.pool().join("lost"));
+    run(Command::new("cp").arg("--sparse=always").arg(&image).arg(&lost));
+    world.put_away(&volume);
+    world.stop();
+    fs::rename(&lost, &image).unwrap();
+    world.restart();
+    world.stage(&volume).unwrap();
+    world.publish(&volume).unwrap();
+    assert!(is_about(world.total(&volume), Bytes::mib(508)));
+    world.put_away(&volume);
+    assert!(is_whole(&image));
+    world.take_down(&[&volume]);
+}
+
+#[test]
+fn an_xfs_that_a_killed_growth_has_left_frozen_goes_on_after_the_next_start() {
+    let mut world = World::new(FsKind::Xfs);
+    let volume = Volume::new("db", XFS).sized(SIZE);
+    let target = world.bring_up(&volume);
+    world.expand(&volume, GROWN).unwrap();
+    world.stop();
+    let record = world.image(&volume).with_file_name("volume.yaml");
+    let grown = fs::read_to_string(&record).unwrap();
+    let pending = grown.replace(&format!("grownTo: {}", GROWN.get()), &format!("grownTo: {}", SIZE.get()));
+    fs::write(&record, pending).unwrap();
+    run(Command::new("fsfreeze").arg("-f").arg(&target));
+    world.restart();
+    let (done, written) = std::sync::mpsc::channel();
+    let file = target.join("file");
+    std::thread::spawn(move || done.send(fs::write(file, "wine")));
+    let written = written.recv_timeout(Duration::from_secs(20));
+    if written.is_err() {
+        run(Command::new("fsfreeze").arg("-u").arg(&target));
+    }
+    written.expect("the writer waits for ever").unwrap();
+    assert_eq!(world.expand(&volume, GROWN).unwrap(), GROWN);
+    assert_eq!(world.faults(&volume), [""; 0]);
     world.take_down(&[&volume]);
 }
 

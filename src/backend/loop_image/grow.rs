@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::LoopImages;
 use crate::backend::{Error, Growth, Result};
 use crate::host::{LoopDevice, MountEntry};
-use crate::model::{Bytes, Content, VolumeId};
+use crate::model::{Bytes, Content, FsKind, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 impl LoopImages {
@@ -57,6 +57,7 @@ impl LoopImages {
     pub(super) fn mend(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
         if record.growth_is_pending() {
             self.take_back_shrink(dir, record)?;
+            self.thaw(dir, record)?;
         }
         let stat = self.image_of(dir, record)?;
         if stat.size > record.spec.size {
@@ -70,6 +71,18 @@ impl LoopImages {
         match record.spec.content {
             Content::Block => self.detach_orphan(dir, &record.id),
             Content::Filesystem(_) => Ok(()),
+        }
+    }
+
+    /// A growth that was killed may have left an XFS frozen.
+    fn thaw(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
+        if record.spec.content != Content::Filesystem(FsKind::Xfs) {
+            return Ok(());
+        }
+        let Some(device) = self.device_of(dir, &record.id)? else { return Ok(()) };
+        match self.mounts_of(device)?.first() {
+            Some(mount) => Ok(self.machine.mounts.thaw(&mount.target)?),
+            None => Ok(()),
         }
     }
 

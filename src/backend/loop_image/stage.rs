@@ -85,7 +85,8 @@ impl LoopImages {
         Ok(if grows { Growth::Done } else { Growth::of(record) })
     }
 
-    /// Online where the kernel permits it, else closed, checked and grown by `resize2fs`.
+    /// Online where the kernel permits it, else closed, checked and grown by `resize2fs`. An XFS is closed afterwards: what its log
+    /// has of it is then in its place, as [`Mounts::grow`](crate::host::Mounts::grow) sees to where it is in use.
     fn grow_detached(
         &self,
         mount: Box<dyn Detached>,
@@ -97,6 +98,10 @@ impl LoopImages {
             Err(error) if error.errno() == Some(Errno::EPERM) && fs == FsKind::Ext4 => {
                 drop(mount);
                 self.machine.tools.grow_offline(device, fs)?;
+                Ok(self.machine.mounts.open(device, fs, options)?)
+            }
+            Ok(()) if fs == FsKind::Xfs => {
+                drop(mount);
                 Ok(self.machine.mounts.open(device, fs, options)?)
             }
             grown => Ok(grown.map(|()| mount)?),

@@ -78,6 +78,7 @@ impl PoolDisk<'_> {
         if self.machine.loops.size(device)? < size {
             self.machine.loops.set_capacity(device)?;
         }
+        self.machine.mounts.thaw(self.path)?; // a growth that was killed may have left it frozen
         Ok(self.machine.mounts.grow(self.path, FS)?)
     }
 

@@ -205,6 +205,11 @@ impl Fake {
         true
     }
 
+    /// Whether any filesystem is frozen.
+    pub fn is_anything_frozen(&self) -> bool {
+        self.world().mounts.iter().any(|mount| mount.is_frozen)
+    }
+
     /// Lets the filesystem mounted at a path meet an error, after which it takes no writes.
     pub fn break_filesystem(&self, path: &Path) {
         let mut world = self.world();

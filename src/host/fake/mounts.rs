@@ -35,6 +35,7 @@ pub(super) struct FakeMount {
     pub(super) attributes: MountAttributes,
     pub(super) fs_read_only: bool,
     pub(super) has_given_up: bool,
+    pub(super) is_frozen: bool,
     /// Whether the filesystem was opened with project quotas.
     pub(super) project_quotas: bool,
 }
@@ -66,6 +67,10 @@ impl World {
     pub(super) fn fs_mut(&mut self, device: u32) -> Option<&mut FakeFs> {
         let image = self.loops.get(device)?.image;
         self.now.inode_mut(image).fs.as_mut()
+    }
+
+    fn freeze(&mut self, device: u32, is_frozen: bool) {
+        self.mounts.iter_mut().filter(|mount| mount.holds(device)).for_each(|mount| mount.is_frozen = is_frozen);
     }
 
     pub(super) fn grow(&mut self, device: u32, online: bool) -> Result<(), Errno> {
@@ -117,6 +122,7 @@ impl World {
             attributes: MountAttributes::default(),
             fs_read_only: false,
             has_given_up: false,
+            is_frozen: false,
             project_quotas: false,
         };
         if let Some(device) = path.to_str().and_then(|path| path.strip_prefix("/dev/loop")) {
@@ -176,6 +182,7 @@ impl Mounts for Fake {
             attributes: options.attributes,
             fs_read_only: options.attributes.read_only,
             has_given_up: false,
+            is_frozen: false,
             project_quotas,
         };
         Ok(Box::new(FakeDetached { fake: self.clone(), hold, mount, read_only: AtomicBool::new(false) }))
@@ -263,14 +270,30 @@ impl Mounts for Fake {
         world.statvfs(path).map_err(|errno| Error::call("statvfs", path, errno))
     }
 
-    fn grow(&self, path: &Path, _fs: FsKind) -> Result<()> {
+    fn grow(&self, path: &Path, fs: FsKind) -> Result<()> {
         let mut world = self.world();
         world.step("growfs", path)?;
         let device = world
             .mount_at(path)
             .and_then(|mount| mount.device)
             .ok_or_else(|| Error::call("growfs", path, Errno::EINVAL))?;
-        world.grow(device, true).map_err(|errno| Error::call("growfs", path, errno))
+        world.grow(device, true).map_err(|errno| Error::call("growfs", path, errno))?;
+        if fs == FsKind::Xfs {
+            world.step("FIFREEZE", path)?;
+            world.freeze(device, true);
+            world.step("FITHAW", path)?;
+            world.freeze(device, false);
+        }
+        Ok(())
+    }
+
+    fn thaw(&self, path: &Path) -> Result<()> {
+        let mut world = self.world();
+        world.step("FITHAW", path)?;
+        if let Some(device) = world.mount_at(path).and_then(|mount| mount.device) {
+            world.freeze(device, false);
+        }
+        Ok(())
     }
 
     fn error_count(&self, device: LoopDevice, _fs: FsKind) -> Result<u64> {

@@ -100,7 +100,16 @@ impl Mounts for LinuxMounts {
     }
 
     fn grow(&self, path: &Path, fs: FsKind) -> Result<()> {
-        grow_inside(&File::open(path).of("open", path)?, fs, path)
+        let inside = File::open(path).of("open", path)?;
+        grow_inside(&inside, fs, path)?;
+        match fs {
+            FsKind::Xfs => grow::settle(&inside).of("FIFREEZE", path),
+            FsKind::Ext4 => Ok(()),
+        }
+    }
+
+    fn thaw(&self, path: &Path) -> Result<()> {
+        grow::thaw(File::open(path).of("open", path)?).of("FITHAW", path)
     }
 
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {

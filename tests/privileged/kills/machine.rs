@@ -211,6 +211,10 @@ impl Mounts for Deadly<dyn Mounts> {
         self.real.usage(path)
     }
 
+    fn thaw(&self, path: &Path) -> Result<()> {
+        self.real.thaw(path)
+    }
+
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64> {
         self.real.error_count(device, fs)
     }
