@@ -114,3 +114,10 @@ pub(crate) fn files_of(node: &str, directory: &str, word: &str) -> Vec<PathBuf> 
     let found = try_run("find", &[&root.to_string_lossy(), "-xdev", "-path", &format!("*{word}*")], "");
     found.unwrap_or_default().lines().map(PathBuf::from).collect()
 }
+
+/// The sockets of the driver that are left on a node: its containers end later than its pod's object.
+pub(crate) fn sockets_of(node: &str) -> Vec<PathBuf> {
+    let mut sockets = files_of(node, "/var/lib/kubelet", ".sock");
+    sockets.retain(|path| path.to_string_lossy().contains(DRIVER));
+    sockets
+}

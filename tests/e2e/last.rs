@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::api;
 use crate::cluster::{
-    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, try_run,
-    wait_for,
+    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, sockets_of,
+    try_run, wait_for,
 };
 use crate::install::{is_rolled_out, with_values};
 use crate::life::wrote_all;
@@ -163,13 +163,7 @@ fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothin
             let known = api::get(&format!("/apis/storage.k8s.io/v1/csinodes/{node}")).unwrap_or_default();
             so(!known["spec"].to_string().contains(DRIVER), &known["spec"])
         });
-        assert_eq!(
-            files_of(&node, "/var/lib/kubelet", ".sock")
-                .iter()
-                .filter(|path| path.to_string_lossy().contains(DRIVER))
-                .count(),
-            0
-        );
+        assert_eq!(sockets_of(&node), [] as [PathBuf; 0]);
         assert_eq!(files_of(&node, "/var/lib/ullage", "/image"), [] as [PathBuf; 0]);
     }
     what_stays_after_uninstalling_goes();

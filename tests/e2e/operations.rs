@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::api;
 use crate::cluster::{
-    RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, try_kubectl, ullage,
-    wait_for,
+    RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, sockets_of,
+    try_kubectl, ullage, wait_for,
 };
 use crate::install::is_rolled_out;
 use crate::page::{Example, installing};
@@ -121,6 +121,8 @@ fn is_removed(place: &Place, node: &str) {
     assert_eq!(files_of(node, "/var/lib/ullage", &deleted), [] as [PathBuf; 0]);
 
     wait_for("its driver is gone", 180, || so(drivers().iter().all(|(of, _)| of != node), drivers()));
+    // Until its containers have ended, too, it deletes what it is asked to.
+    wait_for("its driver has ended", 180, || so(sockets_of(node).is_empty(), sockets_of(node)));
     let names = [("NAMESPACE", place.name.as_str()), ("CLAIM", "other"), ("PV", &left)];
     follow(&filled(&take(OPERATIONS, "Removing a node", "kubectl delete pv PV"), &names));
     volume_is_gone(&left);
