@@ -12,6 +12,7 @@ use ullage::engine::Kind;
 use ullage::model::{Bytes, FsKind};
 
 use crate::common::host_expectations::soon;
+use crate::scratch::run;
 use crate::world::{BLOCK, EXT4, Volume, World, XFS, fill, kind};
 
 const SIZE: Bytes = Bytes::mib(320);
@@ -110,11 +111,6 @@ fn nothing_zeroes_the_inode_tables_that_growing_added_to_an_ext4() {
     world.take_down(&[&volume]);
 }
 
-fn run(command: &mut Command) {
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
 /// The superblocks of an XFS behind the first one: where they are, and what is in them.
 fn copies_of_superblock(image: &Path) -> Vec<(u64, Vec<u8>)> {
     let image = File::open(image).unwrap();
@@ -137,7 +133,7 @@ fn an_xfs_whose_growth_lost_its_power_before_the_copies_of_its_superblock_knew_i
     let world = World::new(FsKind::Xfs);
     let volume = Volume::new("db", XFS).sized(SIZE);
     world.create(&volume).unwrap();
-    let (image, record) = (world.image(&volume), world.image(&volume).with_file_name("volume.yaml"));
+    let image = world.image(&volume);
     let before = copies_of_superblock(&image);
     world.bring_up(&volume);
     world.expand(&volume, GROWN).unwrap();
@@ -147,10 +143,7 @@ fn an_xfs_whose_growth_lost_its_power_before_the_copies_of_its_superblock_knew_i
     for (at, copy) in before {
         file.write_all_at(&copy, at).unwrap();
     }
-    let grown = fs::read_to_string(&record).unwrap();
-    let pending = grown.replace(&format!("grownTo: {}", GROWN.get()), &format!("grownTo: {}", SIZE.get()));
-    assert_ne!(pending, grown);
-    fs::write(&record, pending).unwrap();
+    world.rewrite_grown(&volume, GROWN, SIZE);
     assert!(!is_whole(&image), "xfs_repair believes the copies");
     world.bring_up(&volume);
     assert_eq!(world.faults(&volume), [""; 0]);
@@ -190,10 +183,7 @@ fn an_xfs_that_a_killed_growth_has_left_frozen_goes_on_after_the_next_start() {
     let target = world.bring_up(&volume);
     world.expand(&volume, GROWN).unwrap();
     world.stop();
-    let record = world.image(&volume).with_file_name("volume.yaml");
-    let grown = fs::read_to_string(&record).unwrap();
-    let pending = grown.replace(&format!("grownTo: {}", GROWN.get()), &format!("grownTo: {}", SIZE.get()));
-    fs::write(&record, pending).unwrap();
+    world.rewrite_grown(&volume, GROWN, SIZE);
     run(Command::new("/usr/sbin/xfs_io").args(["-x", "-c", "freeze"]).arg(&target));
     world.restart();
     let (done, written) = std::sync::mpsc::channel();

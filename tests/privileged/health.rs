@@ -9,6 +9,7 @@ use ullage::host::LoopDevice;
 use ullage::model::{Bytes, FsKind};
 
 use crate::common::host_expectations::{Bed, soon};
+use crate::scratch::run;
 use crate::volumes::fill_pool;
 use crate::world::{BLOCK, EXT4, Volume, World, XFS, kind};
 
@@ -58,7 +59,7 @@ fn direct_io_that_is_off_is_a_fault() {
         let turn = |word: &str| {
             let direct_io = format!("--direct-io={word}");
             let device = device(&world, &volume).path();
-            assert!(Command::new("losetup").arg(direct_io).arg(device).status().unwrap().success());
+            run(Command::new("losetup").arg(direct_io).arg(device));
         };
         turn("off");
         assert_eq!(world.faults(&volume), ["DirectIoOff"], "{content}");

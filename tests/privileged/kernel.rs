@@ -12,7 +12,7 @@ use ullage::model::{Bytes, FsKind, MountOptions, Owner};
 use ullage::monitor::MountChanges;
 
 use crate::common::host_expectations::{Bed, soon, soon_free};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, run};
 
 const SIZE: Bytes = Bytes::mib(320);
 
@@ -90,7 +90,7 @@ fn a_reserved_image_can_be_reserved_again_after_all_that_frees_blocks() {
         files.sync(&image).unwrap();
         assert!(allocated(&bed, &image) >= SIZE, "{fs}: after mkfs");
         let target = mount(&bed, &image, fs, &[]);
-        assert!(Command::new("fstrim").arg(&target).status().unwrap().success());
+        run(Command::new("fstrim").arg(&target));
         // XFS trims without waiting: what it still discards after `fstrim` would be freed again after the next line.
         soon("the discards have ended", || is_quiet(&target));
         assert!(allocated(&bed, &image) < SIZE, "{fs}: fstrim frees");
@@ -204,7 +204,7 @@ fn a_directory_at_its_own_path_is_told_from_a_disk() {
     let mounts = bed.machine().mounts;
     let dir = bed.dir().join("pools/default");
     fs::create_dir_all(&dir).unwrap();
-    let run = |words: &[&str]| assert!(Command::new(words[0]).args(&words[1..]).arg(&dir).status().unwrap().success());
+    let run = |words: &[&str]| run(Command::new(words[0]).args(&words[1..]).arg(&dir));
     run(&["mount", "--bind", dir.to_str().unwrap()]);
     let ground = mounts.ground(&dir).unwrap().unwrap();
     run(&["mount", "-t", "tmpfs", "disk"]);
@@ -247,7 +247,7 @@ fn a_filesystem_that_has_given_up_after_an_error_is_seen() {
 
     let target = mount(&bed, &formatted(&bed, FsKind::Xfs), FsKind::Xfs, &[]);
     assert!(!mounts.has_given_up(&target, FsKind::Xfs).unwrap());
-    assert!(Command::new("/usr/sbin/xfs_io").args(["-x", "-c", "shutdown"]).arg(&target).status().unwrap().success());
+    run(Command::new("/usr/sbin/xfs_io").args(["-x", "-c", "shutdown"]).arg(&target));
     assert!(mounts.has_given_up(&target, FsKind::Xfs).unwrap());
     mounts.unmount(&target).unwrap();
 }
@@ -270,10 +270,10 @@ async fn each_mount_and_each_unmount_is_told_at_once() {
     for _ in 0..20 {
         // Others may mount at the same time: what they did is behind us.
         while comes(&mut changes, 1).await {}
-        assert!(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(dir.path()).status().unwrap().success());
+        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(dir.path()));
         assert!(comes(&mut changes, 1000).await, "a mount was missed");
         while comes(&mut changes, 1).await {}
-        assert!(Command::new("umount").arg(dir.path()).status().unwrap().success());
+        run(Command::new("umount").arg(dir.path()));
         assert!(comes(&mut changes, 1000).await, "an unmount was missed");
     }
 }

@@ -7,7 +7,6 @@ mod pools;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,23 +23,6 @@ use crate::world::{EXT4, Volume, World, XFS, fill, kind, pool};
 
 const ROOM: Bytes = Bytes::gib(3);
 const SIZE: Bytes = Bytes::mib(64);
-
-/// An XFS, mounted so.
-fn xfs(room: Bytes, option: &str) -> Scratch {
-    Scratch::made(room, FsKind::Xfs, &[option], |machine, image| machine.tools.format(image, FsKind::Xfs).unwrap())
-}
-
-/// An ext4 with those features, mounted so.
-fn ext4(features: &str, option: &str) -> Scratch {
-    Scratch::made(Bytes::gib(1), FsKind::Ext4, &[option], |_, image| {
-        run(Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", features]).arg(image));
-    })
-}
-
-fn run(command: &mut Command) {
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
 
 /// A pool of limits at that path. Of `/etc` it sees a directory of its own.
 fn of_limits(path: PathBuf, etc: PathBuf) -> PoolConfig {
@@ -61,7 +43,7 @@ fn over(scratch: Scratch) -> World {
 }
 
 fn world() -> World {
-    over(xfs(ROOM, "prjquota"))
+    over(Scratch::xfs(ROOM, "prjquota"))
 }
 
 fn volume(name: &str) -> Volume {
@@ -239,7 +221,7 @@ fn the_numbers_are_the_limits_and_of_the_pool_what_is_less() {
 
 #[test]
 fn ext4_is_served_and_bounds_whom_no_capability_lets_past() {
-    let world = over(ext4("quota,project", "prjquota"));
+    let world = over(Scratch::ext4("quota,project", "prjquota"));
     let volume = Volume::new("db", EXT4).sized(SIZE);
     let target = world.bring_up(&volume);
     let file = File::create(target.join("data")).unwrap();
@@ -308,7 +290,7 @@ const MANY: u32 = 1000;
 #[test]
 #[allow(clippy::print_stdout, reason = "how long that takes, for whoever asks with --nocapture")]
 fn a_thousand_volumes_are_made_and_seen_and_go() {
-    let world = over(xfs(Bytes::gib(64), "prjquota"));
+    let world = over(Scratch::xfs(Bytes::gib(64), "prjquota"));
     let size = |number: u32| Bytes::mib(20 + u64::from(number % 10));
     let volumes: Vec<_> = (0..MANY).map(|number| volume(&format!("v{number:04}")).sized(size(number))).collect();
     let since = Instant::now();

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,19 +30,6 @@ fn project(id: u32) -> ProjectId {
 
 fn of_bytes(bytes: Bytes) -> ProjectLimit {
     ProjectLimit { bytes: Some(bytes), inodes: None }
-}
-
-/// A pool on XFS, mounted so.
-fn xfs(option: &str) -> Scratch {
-    Scratch::made(ROOM, FsKind::Xfs, &[option], |machine, image| machine.tools.format(image, FsKind::Xfs).unwrap())
-}
-
-/// A pool on ext4 with those features, mounted so.
-fn ext4(features: &str, option: &str) -> Scratch {
-    Scratch::made(Bytes::gib(1), FsKind::Ext4, &[option], |_, image| {
-        let made = Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", features]).arg(image).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    })
 }
 
 /// The same machine, but for how it asks for quotas.
@@ -96,7 +82,7 @@ fn write_as_in_a_container(file: &File) -> (Bytes, Errno) {
 fn xfs_does_what_is_expected_of_projects() {
     let mut broken = Vec::new();
     for (name, expectation) in host_expectations::of_projects() {
-        let scratch = xfs("prjquota");
+        let scratch = Scratch::xfs(ROOM, "prjquota");
         let held = catch_unwind(AssertUnwindSafe(|| expectation(&scratch)));
         let left = scratch.left_behind();
         if held.is_err() || !left.is_empty() {
@@ -110,7 +96,7 @@ fn xfs_does_what_is_expected_of_projects() {
 fn asked_by_the_device_xfs_does_the_same() {
     let mut broken = Vec::new();
     for (name, expectation) in host_expectations::of_projects() {
-        let bed = AskingByDevice(xfs("prjquota"));
+        let bed = AskingByDevice(Scratch::xfs(ROOM, "prjquota"));
         if catch_unwind(AssertUnwindSafe(|| expectation(&bed))).is_err() {
             broken.push(name);
         }
@@ -122,13 +108,13 @@ fn asked_by_the_device_xfs_does_the_same() {
 fn a_filesystem_says_what_it_counts_and_bounds() {
     let of = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement };
     let beds = [
-        (xfs("prjquota"), of("xfs", true, true), None),
-        (xfs("pqnoenforce"), of("xfs", true, false), None),
-        (xfs("noquota"), of("xfs", false, false), Some(Errno::ENOSYS)),
-        (xfs("defaults"), of("xfs", false, false), Some(Errno::ENOSYS)),
-        (ext4("quota,project", "prjquota"), of("ext4", true, true), None),
-        (ext4("quota,project", "defaults"), of("ext4", true, false), None),
-        (ext4("^quota", "defaults"), of("ext4", false, false), Some(Errno::ESRCH)),
+        (Scratch::xfs(ROOM, "prjquota"), of("xfs", true, true), None),
+        (Scratch::xfs(ROOM, "pqnoenforce"), of("xfs", true, false), None),
+        (Scratch::xfs(ROOM, "noquota"), of("xfs", false, false), Some(Errno::ENOSYS)),
+        (Scratch::xfs(ROOM, "defaults"), of("xfs", false, false), Some(Errno::ENOSYS)),
+        (Scratch::ext4("quota,project", "prjquota"), of("ext4", true, true), None),
+        (Scratch::ext4("quota,project", "defaults"), of("ext4", true, false), None),
+        (Scratch::ext4("^quota", "defaults"), of("ext4", false, false), Some(Errno::ESRCH)),
     ];
     for (scratch, expected, refusal) in beds {
         let dir = scratch.dir();
@@ -166,7 +152,7 @@ fn a_filesystem_without_projects_says_what_it_is() {
 
 #[test]
 fn xfs_without_quotas_keeps_projects_and_bounds_none() {
-    let scratch = xfs("defaults");
+    let scratch = Scratch::xfs(ROOM, "defaults");
     let (machine, data) = (scratch.machine(), scratch.dir().join("data"));
     machine.files.create_dir(&data).unwrap();
     machine.quotas.set_project(&data, project(100)).unwrap();
@@ -177,7 +163,7 @@ fn xfs_without_quotas_keeps_projects_and_bounds_none() {
 
 #[test]
 fn xfs_refuses_root_at_exactly_the_limit() {
-    let scratch = xfs("prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     let data = volume(&scratch, of_bytes(LIMIT));
     let [first, second, third] = ["a", "b", "c"].map(|name| File::create(data.join(name)).unwrap());
     assert_eq!(write_until_refused(&first), (LIMIT, Errno::ENOSPC));
@@ -193,7 +179,7 @@ fn xfs_refuses_root_at_exactly_the_limit() {
 
 #[test]
 fn a_writer_goes_on_where_the_limit_is_raised() {
-    let scratch = xfs("prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     let data = volume(&scratch, of_bytes(Bytes::mib(1)));
     let written = Arc::new(AtomicU64::new(0));
     let writer = std::thread::spawn({
@@ -225,7 +211,9 @@ fn write_patiently(mut file: File, size: Bytes, written: &AtomicU64) {
 
 #[test]
 fn limits_and_projects_outlive_a_mount() {
-    for (scratch, fs) in [(xfs("prjquota"), FsKind::Xfs), (ext4("quota,project", "prjquota"), FsKind::Ext4)] {
+    for (scratch, fs) in
+        [(Scratch::xfs(ROOM, "prjquota"), FsKind::Xfs), (Scratch::ext4("quota,project", "prjquota"), FsKind::Ext4)]
+    {
         let limit = ProjectLimit { bytes: Some(LIMIT), inodes: Some(100) };
         let data = volume(&scratch, limit);
         fs::write(data.join("file"), vec![1; 1 << 20]).unwrap();
@@ -240,7 +228,7 @@ fn limits_and_projects_outlive_a_mount() {
 
 #[test]
 fn ext4_bounds_whom_no_capability_lets_past() {
-    let scratch = ext4("quota,project", "prjquota");
+    let scratch = Scratch::ext4("quota,project", "prjquota");
     let data = volume(&scratch, of_bytes(LIMIT));
     let quotas = scratch.machine().quotas;
     // The directory takes a block of its own.
@@ -265,7 +253,7 @@ fn ext4_bounds_whom_no_capability_lets_past() {
 
 #[test]
 fn ext4_lists_what_it_knows_and_forgets_what_is_cleared() {
-    let scratch = ext4("quota,project", "prjquota");
+    let scratch = Scratch::ext4("quota,project", "prjquota");
     let (quotas, dir) = (scratch.machine().quotas, scratch.dir());
     assert_eq!(quotas.usage(&dir, project(100)).unwrap(), None);
     assert_eq!(quotas.projects(&dir).unwrap(), []);
@@ -283,7 +271,7 @@ fn ext4_lists_what_it_knows_and_forgets_what_is_cleared() {
 
 #[test]
 fn a_device_and_a_place_in_it_are_asked_alike() {
-    let scratch = xfs("prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     volume(&scratch, of_bytes(LIMIT));
     let device = scratch.machine().mounts.at(&scratch.pool()).unwrap().unwrap().device.unwrap().path();
     let dir = File::open(scratch.dir()).unwrap();

@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -41,6 +42,18 @@ impl Scratch {
         scratch.mount_pool(fs, options);
         fs::create_dir(scratch.dir()).unwrap();
         scratch
+    }
+
+    /// An XFS of that room, mounted so.
+    pub(crate) fn xfs(room: Bytes, option: &str) -> Self {
+        Self::made(room, FsKind::Xfs, &[option], |machine, image| machine.tools.format(image, FsKind::Xfs).unwrap())
+    }
+
+    /// An ext4 with those features, mounted so.
+    pub(crate) fn ext4(features: &str, option: &str) -> Self {
+        Self::made(Bytes::gib(1), FsKind::Ext4, &[option], |_, image| {
+            run(Command::new("mkfs.ext4").args(["-q", "-m", "0", "-O", features]).arg(image));
+        })
     }
 
     fn make_pool(&self, room: Bytes, format: impl Fn(&Machine, &Path)) {
@@ -130,6 +143,13 @@ impl Drop for Scratch {
         }
         patiently(&self.pool(), || self.machine.mounts.unmount(&self.pool()));
     }
+}
+
+/// Lets a program do its work; what it says is shown where it fails.
+#[track_caller]
+pub(crate) fn run(program: &mut Command) {
+    let done = program.output().unwrap();
+    assert!(done.status.success(), "{program:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A program that another test starts has a copy of every descriptor until it executes: `EBUSY` may pass.

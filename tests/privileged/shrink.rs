@@ -175,10 +175,7 @@ fn a_resize2fs_that_is_killed_is_taken_back() {
     let undo = image.with_file_name("shrink.undo");
     for milliseconds in [1, 20, 60, 120, 200] {
         // What a kill of everything in the middle leaves: the record, the undo file, and half of the work.
-        let record = fs::read_to_string(image.with_file_name("volume.yaml")).unwrap();
-        let marked = record.replace(&format!("grownTo: {}", SIZE.get()), &format!("grownTo: {}", SHRUNK.get()));
-        assert_ne!(marked, record);
-        fs::write(image.with_file_name("volume.yaml"), marked).unwrap();
+        world.rewrite_grown(&volume, SIZE, SHRUNK);
         world.stop();
         let attach = Attach { tag: Backing::tag_of(&volume.id()), direct_io: true };
         let device = machine.loops.attach(&image, &attach).unwrap();
@@ -215,10 +212,8 @@ fn an_undo_file_that_knows_nothing_of_the_damage_mends_nothing() {
     }
     let image = world.image(&volume);
     soon_free(&world.scratch, &image); // what the last mount has still to write comes before the damage
-    let (undo, record) = (image.with_file_name("shrink.undo"), image.with_file_name("volume.yaml"));
-    let marked = fs::read_to_string(&record).unwrap();
-    let marked = marked.replace(&format!("grownTo: {}", SIZE.get()), &format!("grownTo: {}", SHRUNK.get()));
-    fs::write(&record, marked).unwrap();
+    let undo = image.with_file_name("shrink.undo");
+    world.rewrite_grown(&volume, SIZE, SHRUNK);
     fs::write(&undo, [b"E2UNDO02".as_slice(), &[0; 2040]].concat()).unwrap();
     let mut damage = Command::new("/usr/sbin/debugfs");
     let damage = damage.args(["-w", "-R", "clri <8>"]).arg(&image).stderr(Stdio::null()).status().unwrap();

@@ -179,6 +179,15 @@ impl Node {
         Bytes::new(fs::metadata(self.image(volume)).unwrap().blocks() * 512)
     }
 
+    /// Lets the record say that the filesystem has grown to another size than it has.
+    pub(crate) fn rewrite_grown(&self, volume: &Volume, from: Bytes, to: Bytes) {
+        let path = self.image(volume).with_file_name("volume.yaml");
+        let record = fs::read_to_string(&path).unwrap();
+        let rewritten = record.replace(&format!("grownTo: {}", from.get()), &format!("grownTo: {}", to.get()));
+        assert_ne!(rewritten, record);
+        fs::write(path, rewritten).unwrap();
+    }
+
     /// The stable names of what is wrong with a volume.
     pub(crate) fn faults(&self, volume: &Volume) -> Vec<&'static str> {
         self.engine.health(&volume.id()).unwrap().iter().map(|fault| fault.reason()).collect()

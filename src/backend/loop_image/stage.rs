@@ -98,14 +98,11 @@ impl LoopImages {
             Err(error) if error.errno() == Some(Errno::EPERM) && fs == FsKind::Ext4 => {
                 drop(mount);
                 self.machine.tools.grow_offline(device, fs)?;
-                Ok(self.machine.mounts.open(device, fs, options)?)
             }
-            Ok(()) if fs == FsKind::Xfs => {
-                drop(mount);
-                Ok(self.machine.mounts.open(device, fs, options)?)
-            }
-            grown => Ok(grown.map(|()| mount)?),
+            Ok(()) if fs == FsKind::Xfs => drop(mount),
+            grown => return Ok(grown.map(|()| mount)?),
         }
+        Ok(self.machine.mounts.open(device, fs, options)?)
     }
 
     /// The device is kept before its node is bound: a node never outlives its device, to show another volume's later.

@@ -120,11 +120,11 @@ impl Mounts for LinuxMounts {
     }
 
     fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool> {
-        let asked = match fs {
-            FsKind::Ext4 => File::open(path).and_then(|root| root.sync_all()),
-            FsKind::Xfs => std::fs::symlink_metadata(path).map(drop),
+        let (call, asked) = match fs {
+            FsKind::Ext4 => ("fsync", File::open(path).and_then(|root| root.sync_all())),
+            FsKind::Xfs => ("stat", std::fs::symlink_metadata(path).map(drop)),
         };
-        match asked.of(if fs == FsKind::Ext4 { "fsync" } else { "stat" }, path) {
+        match asked.of(call, path) {
             Err(error) if matches!(error.errno(), Some(Errno::EIO | Errno::ESHUTDOWN | Errno::EROFS)) => Ok(true),
             // Whoever asks has the path from a table that may be old by now.
             Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(false),

@@ -18,7 +18,7 @@ fn state(id: u32, name: &str, mount: &Path) -> State {
 
 #[test]
 fn a_directory_of_hostlet_becomes_a_volume_with_its_files_its_id_and_its_limit() {
-    let scratch = xfs(ROOM, "prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     let (quotas, apps) = (scratch.machine().quotas, scratch.pool().join("apps"));
     let left = apps.join("shop");
     fs::create_dir_all(&left).unwrap();

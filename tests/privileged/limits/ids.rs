@@ -14,7 +14,7 @@ use crate::world::{Node, tree};
 
 #[test]
 fn ids_that_others_have_or_mean_to_use_are_nobody_elses() {
-    let scratch = xfs(ROOM, "prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     let (quotas, pool) = (scratch.machine().quotas, scratch.pool());
     let others = [
         (
@@ -119,7 +119,7 @@ fn an_id_is_not_given_again_while_somebody_has_a_file_open() {
 
 #[test]
 fn of_parallel_creates_in_a_pool_with_room_for_one_exactly_one_wins() {
-    let scratch = xfs(ROOM, "prjquota");
+    let scratch = Scratch::xfs(ROOM, "prjquota");
     let config = without_reserve(&scratch);
     let world = World::with(scratch, config);
     let volumes: Vec<_> = (0..8).map(|number| volume(&format!("v{number}")).sized(Bytes::gib(2))).collect();
@@ -150,7 +150,7 @@ fn at_once<T: Send>(threads: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
 #[test]
 fn two_engines_on_one_filesystem_never_share_an_id() {
     const EACH: usize = 40;
-    let scratch = xfs(Bytes::gib(16), "prjquota");
+    let scratch = Scratch::xfs(Bytes::gib(16), "prjquota");
     let pools = ["one", "two"].map(|name| scratch.pool().join(name));
     let engines = pools.each_ref().map(|path| {
         fs::create_dir(path).unwrap();

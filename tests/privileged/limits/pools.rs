@@ -1,8 +1,11 @@
 //! Which pools are served.
 
+use std::process::Command;
+
 use ullage::engine::Engine;
 
 use super::*;
+use crate::scratch::run;
 
 /// An engine that has tried to open the pool, and why it does not serve it.
 fn refused(scratch: &Scratch) -> (Engine, String) {
@@ -37,7 +40,7 @@ fn an_xfs_whose_limits_do_not_hold_says_why_until_it_is_mounted_with_them() {
         ("noquota", "mounted without: mount it with prjquota"),
         ("pqnoenforce", "counted and not enforced: mount it with prjquota"),
     ] {
-        let scratch = xfs(Bytes::gib(1), option);
+        let scratch = Scratch::xfs(Bytes::gib(1), option);
         let (engine, reason) = refused(&scratch);
         assert!(reason.contains(said), "{option}: {reason}");
         scratch.remount_pool(FsKind::Xfs, &["prjquota"]);
@@ -49,7 +52,7 @@ fn an_xfs_whose_limits_do_not_hold_says_why_until_it_is_mounted_with_them() {
 #[test]
 fn an_ext4_without_the_features_says_why_until_it_has_them() {
     for (features, said) in [("^quota,^project", "tune2fs -O project,quota"), ("quota,project", "not enforced")] {
-        let scratch = ext4(features, "defaults");
+        let scratch = Scratch::ext4(features, "defaults");
         let (engine, reason) = refused(&scratch);
         assert!(reason.contains(said), "{features}: {reason}");
         scratch.remount_changed(FsKind::Ext4, &["prjquota"], |image| {
@@ -61,7 +64,7 @@ fn an_ext4_without_the_features_says_why_until_it_has_them() {
 
 #[test]
 fn a_tmpfs_over_the_pool_says_what_it_is_until_it_is_gone() {
-    let scratch = xfs(Bytes::gib(1), "prjquota");
+    let scratch = Scratch::xfs(Bytes::gib(1), "prjquota");
     run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(scratch.dir()));
     let (engine, reason) = refused(&scratch);
     assert!(reason.contains("its filesystem is tmpfs, and only xfs and ext4 have them"), "{reason}");
