@@ -136,6 +136,7 @@ passed_on! { ProjectQuotas as "quotas.":
     project_of(path: &Path) -> Option<ProjectId>;
     strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     set_project(dir: &Path, project: ProjectId) -> ();
+    usage_of_all(dir: &Path) -> Option<Usage>;
     try_filling(dir: &Path, at_most: Bytes) -> Bytes;
 }
 

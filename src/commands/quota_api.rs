@@ -76,7 +76,7 @@ impl QuotaApi {
             prefix: std::env::var("HOSTNAME").unwrap_or_else(|_| "ullage".to_owned()),
             resize_wait: self.resize_wait,
         };
-        let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine().mounts, cluster));
+        let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine(), cluster));
         let serving = tokio::spawn(door.serve(pod, stopped));
         let name = signals.next().await;
         tracing::info!(signal = name, "stopping");

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::Result;
-use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 /// Project quotas of the filesystem on which a path lies: what a directory and all below it may take.
 pub trait ProjectQuotas: Send + Sync {
@@ -39,6 +39,11 @@ pub trait ProjectQuotas: Send + Sync {
     /// Gives an empty directory to a project, and everything that is made in it from now on
     /// (`FS_IOC_FSSETXATTR`, `FS_XFLAG_PROJINHERIT`); synced.
     fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()>;
+
+    /// How full the whole filesystem is, whatever the limit of the directory, without any privilege. A regular file in it tells
+    /// (`statvfs(3)`): a directory of a project shows the limit, and older kernels forget there what others took. `None` where no
+    /// such file is seen near the top.
+    fn usage_of_all(&self, dir: &Path) -> Result<Option<Usage>>;
 
     /// Writes a file into a directory until `at_most` is in it or the kernel refuses more, takes it away again, and says
     /// how much there was. As a process in a container writes: without `CAP_SYS_RESOURCE`, which ext4 lets past every limit.

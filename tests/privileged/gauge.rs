@@ -10,7 +10,7 @@ use crate::common::host_expectations::Bed;
 use crate::world::{EXT4, Volume, World, XFS};
 
 fn gauge(path: &Path) -> MountGauge {
-    MountGauge::new(path, None, linux::machine().mounts)
+    MountGauge::new(path, None, linux::machine())
 }
 
 fn size(gauge: &MountGauge) -> Bytes {

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use ullage::api::pod::MountGauge;
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Error, Kind, MountRequest};
 use ullage::model::{Backend, Bytes, FsKind, InodeLimit, MountAttributes, ProjectId, ProjectLimit, ProjectUsage};
+use ullage::monitor::Gauge;
 use ullage::sys::capability;
 
 use crate::common::host_expectations::{Bed, soon};
@@ -216,6 +218,24 @@ fn the_numbers_are_the_limits_and_of_the_pool_what_is_less() {
     assert_eq!(world.faults(&volume), ["PoolNearlyFull"]);
     fs::remove_file(others).unwrap();
     soon("the room is back", || read().2 == Bytes::mib(48));
+    take_down(&world, &[&volume]);
+}
+
+/// Its limit is most of the pool's device, of which others have taken the rest.
+#[test]
+fn a_pod_sees_the_limit_and_no_more_available_than_the_pool_has() {
+    let world = world();
+    let volume = Volume::new("db", XFS).sized(Bytes::gib(2));
+    let target = world.bring_up(&volume);
+    let gauge = MountGauge::new(&target, None, world.scratch.machine());
+    fs::write(target.join("data"), vec![1; 16 << 20]).unwrap();
+    File::open(target.join("data")).unwrap().sync_all().unwrap();
+    let read = || gauge.read().map(|reading| (reading.size, reading.available)).unwrap();
+    soon("it is counted", || read() == (volume.size, volume.size.saturating_sub(Bytes::mib(16))));
+    let others = fill_pool(&world);
+    assert_eq!(read().0, volume.size);
+    assert!(read().1 < Bytes::mib(1), "{}", read().1);
+    fs::remove_file(others).unwrap();
     take_down(&world, &[&volume]);
 }
 

@@ -1,14 +1,14 @@
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use crate::host::{Ground, MountIdentity, Mounts};
+use crate::host::{Ground, Machine, MountIdentity};
 use crate::model::{Bytes, FsKind, Reading};
 use crate::monitor::Gauge;
 
 /// Measures what is mounted at one path of a container, without any privilege.
 pub struct MountGauge {
     path: PathBuf,
-    mounts: Arc<dyn Mounts>,
+    machine: Machine,
     known: Mutex<Known>,
 }
 
@@ -41,22 +41,27 @@ enum Basis {
 impl Gauge for MountGauge {
     fn read(&self) -> Result<Reading, String> {
         let anchor = self.anchor()?;
-        let usage = self.mounts.usage(&self.path).map_err(|error| error.to_string())?;
-        let device = self.mounts.device_size(anchor.identity).map_err(|error| error.to_string())?;
+        let Machine { mounts, quotas, .. } = &self.machine;
+        let usage = mounts.usage(&self.path).map_err(|error| error.to_string())?;
+        let device = mounts.device_size(anchor.identity).map_err(|error| error.to_string())?;
+        let shares = !anchor.ground.is_root && matches!(quotas.project_of(&self.path), Ok(Some(_)));
+        // Where a file tells what the others have left, that counts, too; it only ever lowers what the limit leaves.
+        let all = shares.then(|| quotas.usage_of_all(&self.path).ok().flatten()).flatten();
+        let available = all.map_or(usage.available, |all| all.available.min(usage.available));
         // Once more: had the mount gone in between, another filesystem was measured.
         self.anchor()?;
-        let (size, basis) = provisioned(anchor.ground.is_root, device, usage.total);
+        let (size, basis) = provisioned(anchor.ground.is_root, shares, device, usage.total);
         let mut known = self.known();
         known.size = Some((size, basis));
-        Ok(Reading { size: known.declared.unwrap_or(size), available: usage.available, inodes: usage.inodes })
+        Ok(Reading { size: known.declared.unwrap_or(size), available, inodes: usage.inodes })
     }
 }
 
 impl MountGauge {
     /// A gauge for that path; `declared` overrides what it finds.
-    pub fn new(path: &Path, declared: Option<Bytes>, mounts: Arc<dyn Mounts>) -> Self {
+    pub fn new(path: &Path, declared: Option<Bytes>, machine: Machine) -> Self {
         let known = Known { declared, ..Known::default() };
-        Self { path: path.to_owned(), mounts, known: Mutex::new(known) }
+        Self { path: path.to_owned(), machine, known: Mutex::new(known) }
     }
 
     /// What was provisioned, without asking the filesystem, which may hang: the device's size now, or the limit that was
@@ -65,7 +70,9 @@ impl MountGauge {
         let Known { anchor, declared, size } = *self.known();
         let of_device = || {
             let (size, basis) = size?;
-            let now = anchor.filter(|_| basis == Basis::Device).map(|anchor| self.mounts.device_size(anchor.identity));
+            let now = anchor
+                .filter(|_| basis == Basis::Device)
+                .map(|anchor| self.machine.mounts.device_size(anchor.identity));
             Some(now.and_then(|now| now.ok().flatten()).unwrap_or(size))
         };
         declared.or_else(of_device)
@@ -91,7 +98,7 @@ impl MountGauge {
     /// The mount that is expected here, if it is what is here.
     fn anchor(&self) -> Result<Anchor, String> {
         let path = self.path.display();
-        let identity = self.mounts.identity(&self.path).map_err(|error| error.to_string())?;
+        let identity = self.machine.mounts.identity(&self.path).map_err(|error| error.to_string())?;
         let known = self.known().anchor;
         match (identity, known) {
             (Some(identity), Some(anchor)) if anchor.identity == identity => Ok(anchor),
@@ -99,7 +106,7 @@ impl MountGauge {
             (None, Some(_)) => Err(format!("{path} is no mount point any more")),
             (None, None) => Err(format!("{path} is no mount point: is the volume mounted there in this container?")),
             (Some(identity), None) => {
-                let ground = self.mounts.ground(&self.path).map_err(|error| error.to_string())?;
+                let ground = self.machine.mounts.ground(&self.path).map_err(|error| error.to_string())?;
                 let ground = ground.ok_or_else(|| format!("{path} is not in the mount table"))?;
                 let anchor = Anchor { identity, ground };
                 Ok(*self.known().anchor.get_or_insert(anchor))
@@ -114,10 +121,11 @@ impl MountGauge {
 }
 
 /// The exact size: the device's where the whole of it is ours to fill, seen as its root or (a `subPath`) by a total that
-/// is most of it; else a directory with a project quota, where the total is the limit.
-fn provisioned(is_root: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Basis) {
+/// is most of it; else a directory with a project quota, where the total is the limit. One that is known to have a project
+/// shares its device, even if its limit is most of it.
+fn provisioned(is_root: bool, shares: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Basis) {
     match device {
-        Some(device) if is_root || total.get() > device.get() / 2 => (device, Basis::Device),
+        Some(device) if is_root || !shares && total.get() > device.get() / 2 => (device, Basis::Device),
         _ => (total, Basis::Limit),
     }
 }
@@ -125,27 +133,56 @@ fn provisioned(is_root: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Ba
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::fake::Fake;
     use crate::host::linux;
+    use crate::model::{MountAttributes, ProjectId, ProjectLimit};
 
     fn gauge(path: &str) -> MountGauge {
-        MountGauge::new(Path::new(path), None, linux::machine().mounts)
+        MountGauge::new(Path::new(path), None, linux::machine())
     }
 
     #[test]
     fn the_size_is_that_of_the_device_or_of_the_limit() {
         let gib = Bytes::gib;
         let cases = [
-            (true, Some(gib(2)), Bytes::mib(1900), gib(2)),
-            (false, Some(gib(2)), Bytes::mib(1900), gib(2)),
-            (true, Some(gib(2)), Bytes::mib(100), gib(2)),
-            (false, Some(gib(100)), gib(2), gib(2)),
-            (false, Some(gib(100)), gib(50), gib(50)),
-            (true, None, gib(3), gib(3)),
-            (false, None, gib(3), gib(3)),
+            (true, false, Some(gib(2)), Bytes::mib(1900), gib(2)),
+            (false, false, Some(gib(2)), Bytes::mib(1900), gib(2)),
+            (true, false, Some(gib(2)), Bytes::mib(100), gib(2)),
+            (false, false, Some(gib(100)), gib(2), gib(2)),
+            (false, false, Some(gib(100)), gib(50), gib(50)),
+            (false, true, Some(gib(100)), gib(2), gib(2)),
+            (false, true, Some(gib(100)), gib(90), gib(90)),
+            (true, false, None, gib(3), gib(3)),
+            (false, false, None, gib(3), gib(3)),
         ];
-        for (is_root, device, total, size) in cases {
-            assert_eq!(provisioned(is_root, device, total).0, size, "{is_root} {device:?} {total}");
+        for (is_root, shares, device, total, size) in cases {
+            let found = provisioned(is_root, shares, device, total).0;
+            assert_eq!(found, size, "{is_root} {shares} {device:?} {total}");
         }
+    }
+
+    /// A volume with a limit of most of its pool, of which others take more than they should.
+    #[test]
+    fn what_is_available_is_the_smaller_of_what_the_limit_and_the_pool_leave() {
+        let machine = Fake::new(Bytes::gib(10)).machine();
+        let (files, data, target) = (&machine.files, Path::new("/data"), Path::new("/published"));
+        [data, target].iter().for_each(|dir| files.create_dir(dir).unwrap());
+        let (project, limit) = (ProjectId::new(100).unwrap(), Bytes::gib(8));
+        machine.quotas.set_project(data, project).unwrap();
+        machine.quotas.set_limit(data, project, ProjectLimit { bytes: Some(limit), inodes: None }).unwrap();
+        machine.mounts.bind(data, target, &MountAttributes::default()).unwrap();
+        let gauge = MountGauge::new(target, None, machine.clone());
+        let read = || gauge.read().map(|reading| (reading.size, reading.available)).unwrap();
+        let take = |path: &Path, size: Bytes| {
+            files.create_image(path, size).unwrap();
+            files.fill(path, Bytes::ZERO, size).unwrap();
+        };
+        take(&data.join("file"), Bytes::gib(1));
+        assert_eq!(read(), (limit, Bytes::gib(7)));
+        take(Path::new("/others"), Bytes::gib(6));
+        assert_eq!(read(), (limit, Bytes::gib(3)), "10 less 1 less 6");
+        files.throw_away(&data.join("file")).unwrap();
+        assert_eq!(read(), (limit, limit), "nothing tells of the pool");
     }
 
     #[test]
@@ -170,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_size_that_was_told_holds_until_it_is_grown() {
-        let told = MountGauge::new(Path::new("/proc"), Some(Bytes::gib(2)), linux::machine().mounts);
+        let told = MountGauge::new(Path::new("/proc"), Some(Bytes::gib(2)), linux::machine());
         assert_eq!((told.size(), told.read().unwrap().size), (Some(Bytes::gib(2)), Bytes::gib(2)));
         told.grown_to(Bytes::gib(3));
         assert_eq!(told.read().unwrap().size, Bytes::gib(3));

@@ -18,7 +18,7 @@ pub use flags::{InvalidVolume, NamedVolume, parse_volumes_of};
 pub use gauge::MountGauge;
 
 use super::volumes::{Create, Created, Error, Resized, Volume, Volumes};
-use crate::host::Mounts;
+use crate::host::Machine;
 use crate::k8s::{Claims, Growth, NewClaim};
 use crate::model::Bytes;
 use crate::monitor::Target;
@@ -53,11 +53,11 @@ pub struct Pod {
 const DEFAULT_SIZE: Bytes = Bytes::gib(1);
 
 impl Pod {
-    /// The volumes of a pod whose mounts are those. Nothing is measured yet, and no API server asked.
-    pub fn new(settings: Settings, mounts: &Arc<dyn Mounts>, claims: Arc<dyn Claims>) -> Self {
+    /// The volumes of a pod on that machine. Nothing is measured yet, and no API server asked.
+    pub fn new(settings: Settings, machine: &Machine, claims: Arc<dyn Claims>) -> Self {
         let Settings { volumes, provision, prefix, resize_wait } = settings;
         let slots = volumes.into_iter().map(|NamedVolume { name, path, claim, size }| {
-            let gauge = Arc::new(MountGauge::new(&path, size, mounts.clone()));
+            let gauge = Arc::new(MountGauge::new(&path, size, machine.clone()));
             Arc::new(Slot::new(&name, claim, Some((path, gauge))))
         });
         let namespace = claims.namespace();

@@ -54,7 +54,7 @@ fn pod_over(volumes: &str, told: Arc<Told>, provision: Option<&str>) -> Arc<Pod>
         prefix: "app-0".to_owned(),
         resize_wait: Duration::from_secs(20),
     };
-    Arc::new(Pod::new(settings, &linux::machine().mounts, told))
+    Arc::new(Pod::new(settings, &linux::machine(), told))
 }
 
 async fn volume(pod: &Pod, name: &str) -> Volume {

@@ -6,7 +6,7 @@ use super::disk::Ino;
 use super::projects::Ground;
 use super::{Fake, World};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
-use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectUsage};
+use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 impl Fake {
     /// Lets the disk's filesystem treat projects that way: that of a kernel without quotas where it is `None`. At first it
@@ -139,6 +139,17 @@ impl ProjectQuotas for Fake {
         world.step("fsync", dir)?;
         world.sync_inode(ino);
         Ok(())
+    }
+
+    fn usage_of_all(&self, dir: &Path) -> Result<Option<Usage>> {
+        let mut world = self.world();
+        world.step("statvfs", dir)?;
+        let failed = |errno| Error::call("statvfs", dir, errno);
+        let top = world.find(dir).map_err(failed)?;
+        let names = world.now.inode(top).entries.iter().flat_map(|entries| entries.keys());
+        let mut paths = names.map(|name| dir.join(name));
+        let file = paths.find(|path| world.file(path).is_ok());
+        file.map(|file| world.statvfs(&file).map_err(failed)).transpose()
     }
 
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {

@@ -1,5 +1,6 @@
 //! Linux: the traits of [`super`] by system calls.
 
+mod beyond;
 mod block;
 mod failure;
 mod files;

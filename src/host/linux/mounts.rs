@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{Mode, major, makedev, minor};
-use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 
 use super::failure::{Named, refused};
 use super::owner::set_owner;
@@ -236,9 +236,12 @@ fn grow_inside(inside: &File, fs: FsKind, object: &Path) -> Result<()> {
 
 /// As `statvfs(3)` counts.
 pub(super) fn usage(path: &Path) -> Result<Usage> {
-    let found = statvfs(path).of("statvfs", path)?;
+    statvfs(path).of("statvfs", path).map(counted)
+}
+
+pub(super) fn counted(found: Statvfs) -> Usage {
     let bytes = |blocks: u64| Bytes::new(blocks.saturating_mul(found.fragment_size()));
-    Ok(Usage {
+    Usage {
         total: bytes(found.blocks()),
         used: bytes(found.blocks().saturating_sub(found.blocks_free())),
         available: bytes(found.blocks_available()),
@@ -247,5 +250,5 @@ pub(super) fn usage(path: &Path) -> Result<Usage> {
             used: found.files().saturating_sub(found.files_free()),
             free: found.files_free(),
         },
-    })
+    }
 }

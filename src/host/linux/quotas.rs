@@ -10,9 +10,9 @@ use nix::sys::stat::{Mode, major, minor};
 use nix::sys::statfs::{self, FsType};
 
 use super::failure::Named;
-use super::{fill, mount_table, strays};
+use super::{beyond, fill, mount_table, strays};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
-use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 use crate::sys::quotactl::{self, Of, Quota};
 use crate::sys::statx::Number;
 use crate::sys::{capability, fsxattr};
@@ -81,6 +81,10 @@ impl ProjectQuotas for LinuxQuotas {
 
     fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
         strays::count(dir, project, go_on)
+    }
+
+    fn usage_of_all(&self, dir: &Path) -> Result<Option<Usage>> {
+        beyond::usage_of_a_file_in(dir)
     }
 
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {

@@ -77,16 +77,20 @@ fn may_have_project(entry: &Entry) -> bool {
 /// What a name leads to, opened without an effect on it. `None`: it is gone, is a link or a device by now, or something is
 /// mounted there.
 fn meet(above: impl AsFd, name: &OsStr, path: &Path) -> Result<Option<File>> {
-    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(resolve);
-    let place = match openat2(above, name, how) {
-        Ok(place) => File::from(place),
-        Err(Errno::ENOENT | Errno::EXDEV | Errno::ELOOP | Errno::ENOTDIR) => return Ok(None),
-        Err(errno) => return Err(Error::call("openat2", path, errno)),
-    };
+    let Some(place) = place_in(above, name).of("openat2", path)? else { return Ok(None) };
     match opened_again(&place, path) {
         Err(error) if matches!(error.errno(), Some(Errno::EOPNOTSUPP | Errno::ENOENT)) => Ok(None),
         opened => opened.map(Some),
+    }
+}
+
+/// The same as a place only (`O_PATH`).
+pub(super) fn place_in(above: impl AsFd, name: &OsStr) -> nix::Result<Option<File>> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(resolve);
+    match openat2(above, name, how) {
+        Err(Errno::ENOENT | Errno::EXDEV | Errno::ELOOP | Errno::ENOTDIR) => Ok(None),
+        place => place.map(|place| Some(File::from(place))),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("what is taken away is given back, if not at once", give_back),
     ("a tree can leave its parent, and nothing can be renamed into a project", rename),
     ("a project's directory shows the limit as its size, where it is bound as well", usage),
+    ("a file in a project's directory tells of the whole filesystem", usage_of_all),
 ];
 
 const LIMIT: Bytes = Bytes::mib(8);
@@ -289,4 +290,15 @@ fn usage(bed: &dyn Bed) {
     bound(bed, 100, of_bytes(whole.total.saturating_add(whole.total)));
     assert_eq!(machine.mounts.usage(&target).unwrap().total, whole.total);
     unmounted(bed, &target);
+}
+
+fn usage_of_all(bed: &dyn Bed) {
+    let machine = bed.machine();
+    let data = volume(bed, of_bytes(LIMIT));
+    machine.files.create_dir(&data.join("below")).unwrap();
+    assert_eq!(machine.quotas.usage_of_all(&data).unwrap(), None);
+    written(bed, &data.join("file"), Bytes::mib(3)).unwrap();
+    let (of_all, of_disk) = (machine.quotas.usage_of_all(&data).unwrap(), machine.files.space(&bed.dir()).unwrap());
+    assert_eq!(of_all.map(|usage| (usage.total, usage.available)), Some((of_disk.total, of_disk.available)));
+    refused_with(machine.quotas.usage_of_all(&bed.dir().join("none")), &[Errno::ENOENT]);
 }

@@ -119,6 +119,7 @@ deadly! { ProjectQuotas
     steps {
         set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
         set_project(dir: &Path, project: ProjectId) -> ();
+        usage_of_all(dir: &Path) -> Option<Usage>;
         try_filling(dir: &Path, at_most: Bytes) -> Bytes;
     }
     looks {
