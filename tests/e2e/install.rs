@@ -54,6 +54,6 @@ fn knows_driver(node: &str) {
     });
     wait_for(&format!("the capacity of {node}"), 60, || {
         let capacities = crate::nodes::capacities(node);
-        so(capacities.len() == 3, &capacities)
+        so(capacities.len() == 4, &capacities)
     });
 }

@@ -9,6 +9,7 @@ mod alert;
 mod api;
 mod cluster;
 mod crowd;
+mod disks;
 mod examples;
 mod install;
 mod last;

@@ -7,6 +7,7 @@ use ullage::model::{Bytes, Content, FsKind, MountAttributes};
 use ullage::monitor::Gauge;
 
 use crate::common::host_expectations::Bed;
+use crate::kernel::release;
 use crate::world::{EXT4, Volume, World, XFS};
 
 fn gauge(path: &Path) -> MountGauge {
@@ -48,7 +49,10 @@ fn watch(content: Content) {
     mounts.unmount(&sub_path).unwrap();
     assert!(lost(&part).ends_with("is no mount point any more"), "{}", lost(&part));
     mounts.bind(&target.join("below"), &sub_path, &MountAttributes::default()).unwrap();
-    assert!(lost(&part).ends_with("is another mount than it was"), "the same volume mounted anew: {}", lost(&part));
+    if release() >= (6, 8) {
+        // An older kernel gives the number of a mount that is gone to the next one.
+        assert!(lost(&part).ends_with("is another mount than it was"), "the same volume mounted anew: {}", lost(&part));
+    }
     mounts.unmount(&sub_path).unwrap();
     world.take_down(&[&volume, &other]);
     assert!(lost(&whole).ends_with("is no mount point any more"), "{}", lost(&whole));
