@@ -52,8 +52,9 @@ pub(super) struct Local {
     pub(super) mount_dir: PathBuf,
 }
 
-/// How long calls under way may take to end. One that is cut is undone or finished by the next start.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long calls under way may take to end: less than the chart gives the pod. One that is cut is undone or finished by the
+/// next start.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Serves until SIGTERM or SIGINT; every mount stays as it is.
 pub(super) fn serve(house: House) -> Result<()> {
