@@ -61,4 +61,6 @@ pub struct QuotaState {
     pub accounting: bool,
     /// Whether a limit refuses writes.
     pub enforcement: bool,
+    /// Whether a project without a limit is given one: that of project 0 (XFS).
+    pub defaults: bool,
 }

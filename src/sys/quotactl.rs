@@ -127,6 +127,18 @@ pub fn state(of: Of) -> Result<State> {
     }
 }
 
+/// Whether there are limits, hard or soft, of project 0: XFS gives them to every project that has none.
+pub fn has_defaults(of: Of) -> Result<bool> {
+    let mut found = DiskQuota::default();
+    match call(of, Command::GetQuota, 0, (&raw mut found).cast()) {
+        Err(Errno::ENOENT) => Ok(false),
+        done => done.map(|()| {
+            let DiskQuota { block_hard_limit, block_soft_limit, inode_hard_limit, inode_soft_limit, .. } = found;
+            [block_hard_limit, block_soft_limit, inode_hard_limit, inode_soft_limit] != [0; 4]
+        }),
+    }
+}
+
 /// A project (`Q_XGETQUOTA`). `ENOENT`: XFS has never heard of it; `ESRCH`: quotas are off.
 pub fn get(of: Of, project: u32) -> Result<Quota> {
     read(of, Command::GetQuota, project)

@@ -32,9 +32,12 @@ impl ProjectQuotas for LinuxQuotas {
     fn state(&self, dir: &Path) -> Result<QuotaState> {
         let fs = name_of(statfs::statfs(dir).of("statfs", dir)?.filesystem_type());
         match self.ask("Q_XGETQSTATV", dir, quotactl::state) {
-            Ok(state) => Ok(QuotaState { fs, accounting: state.accounting, enforcement: state.enforcement }),
+            Ok(quotactl::State { accounting, enforcement }) => {
+                let defaults = fs == "xfs" && accounting && self.ask("Q_XGETQUOTA", dir, quotactl::has_defaults)?;
+                Ok(QuotaState { fs, accounting, enforcement, defaults })
+            }
             Err(error) if !has_projects(fs) && is_no_support(&error) => {
-                Ok(QuotaState { fs, accounting: false, enforcement: false })
+                Ok(QuotaState { fs, accounting: false, enforcement: false, defaults: false })
             }
             Err(error) => Err(error),
         }

@@ -224,18 +224,21 @@ fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
 
 #[test]
 fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
+    let state = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, defaults: false };
+    let on = state("xfs", true, true);
     for (state, said) in [
-        (QuotaState { fs: "xfs", accounting: false, enforcement: false }, "mount it with prjquota"),
-        (QuotaState { fs: "xfs", accounting: true, enforcement: false }, "not enforced"),
-        (QuotaState { fs: "ext4", accounting: false, enforcement: false }, "tune2fs -O project,quota"),
-        (QuotaState { fs: "tmpfs", accounting: false, enforcement: false }, "only xfs and ext4"),
+        (state("xfs", false, false), "mount it with prjquota"),
+        (state("xfs", true, false), "not enforced"),
+        (state("ext4", false, false), "tune2fs -O project,quota"),
+        (state("tmpfs", false, false), "only xfs and ext4"),
+        (QuotaState { defaults: true, ..on }, "limits for everybody"),
     ] {
         let fake = Fake::new(Bytes::gib(10));
         fake.set_project_quotas(Some(state));
         let world = World::with(fake, vec![of_limits()]);
         let refused = world.engine.ready().unwrap_err();
         assert!(refused.contains(said), "{refused}");
-        world.fake.set_project_quotas(Some(QuotaState { fs: "xfs", accounting: true, enforcement: true }));
+        world.fake.set_project_quotas(Some(on));
         world.engine.tend();
         create(&world, "a", Bytes::gib(1)).unwrap();
     }

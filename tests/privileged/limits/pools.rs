@@ -71,3 +71,18 @@ fn a_tmpfs_over_the_pool_says_what_it_is_until_it_is_gone() {
     scratch.machine().mounts.unmount(&scratch.dir()).unwrap();
     is_served(&engine, &scratch);
 }
+
+/// XFS would give a volume those limits that it has none of itself.
+#[test]
+fn an_xfs_with_limits_for_everybody_says_so_until_it_has_none() {
+    let scratch = Scratch::xfs(Bytes::gib(1), "prjquota");
+    let limits = |words: &str| {
+        let words = format!("limit -p -d {words}");
+        run(Command::new("/usr/sbin/xfs_quota").args(["-x", "-c", &words]).arg(scratch.pool()));
+    };
+    limits("ihard=1000");
+    let (engine, reason) = refused(&scratch);
+    assert!(reason.contains("take those of project 0 away"), "{reason}");
+    limits("bsoft=0 bhard=0 isoft=0 ihard=0");
+    is_served(&engine, &scratch);
+}
