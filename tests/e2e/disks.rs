@@ -45,6 +45,20 @@ fn restarts() -> Vec<String> {
     all
 }
 
+/// What the scheduler knew was too old, and it has chosen a node that has no room: played by choosing by hand.
+fn the_other_node_is_tried(place: &Place, without: &str, with: &str) {
+    let chosen =
+        format!("metadata: {{ annotations: {{ volume.kubernetes.io/selected-node: {without} }}, name: other }}");
+    let claim = Claim::new("other", "ullage-late", "320Mi").yaml().replace("metadata: { name: other }", &chosen);
+    assert!(claim.contains("selected-node"), "{claim}");
+    place.apply(&(claim + &Pod::new("other", "other").yaml()));
+    place.event("ProvisioningFailed", "other", &["ResourceExhausted", "late"], 30);
+    place.ready_within("other", 120);
+    assert_eq!(place.node_of("other"), with);
+    place.delete_pod("other");
+    place.delete_claim("other");
+}
+
 /// Only where the tests run in the first node, which is the cluster of their own.
 #[test]
 fn a_disk_that_is_mounted_late_is_served_without_a_restart() {
@@ -67,6 +81,9 @@ fn a_disk_that_is_mounted_late_is_served_without_a_restart() {
     assert!(Path::new(POOL).join("volumes").join(&volume).join("image").exists());
     place.shell("app", "echo there >/data/file; sync");
     assert_eq!((drivers(), restarts()), before);
+    if let [_, without, ..] = &nodes()[..] {
+        the_other_node_is_tried(&place, without, node);
+    }
 
     place.delete_pod("app");
     place.delete_claim("data");
