@@ -25,8 +25,8 @@ const LONGEST_HEADERS: usize = 16 << 10;
 /// How many connections at a time, WebSockets among them; whoever comes then waits. A socket each, and some kilobytes.
 const CONNECTIONS: u32 = 16_384;
 
-/// How long requests under way may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long requests under way may take to end: less than the process has for all that it does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a peer may read nothing of what is written to it.
 const UNREAD: Duration = Duration::from_secs(30);

@@ -171,9 +171,10 @@ impl Engine {
             }
             // The limit is no more than a promise: others may have filled the pool.
             Source::Directory(_, project, pool) => {
-                let available = usage.available.min(self.machine.files.space(pool)?.available);
+                let of_pool = self.machine.files.space(pool)?;
+                let available = usage.available.min(of_pool.available);
                 let counted = project.map(|project| self.machine.quotas.usage(pool, project)).transpose()?.flatten();
-                let inodes = counted.map_or(usage.inodes, |counted| counted.inodes_of(usage.inodes));
+                let inodes = counted.map_or(usage.inodes, |counted| counted.inodes_of(of_pool.inodes));
                 Reading { size: usage.total, available, inodes }
             }
         };

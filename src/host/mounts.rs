@@ -51,8 +51,8 @@ pub trait Mounts: Send + Sync {
     fn error_count(&self, device: LoopDevice, fs: FsKind) -> Result<u64>;
 
     /// Whether the filesystem that is mounted at a path has given up after an error, and takes no writes until it is mounted
-    /// again. From Linux 6.12 on the mount table does not show it of an ext4: what it says to `fsync(2)` of its root does. Longterm
-    /// kernels before show it by neither: of them, [`Mounts::error_count`] tells.
+    /// again. From Linux 6.12 on, and in later longterm kernels, the mount table does not show it of an ext4: what it says to
+    /// `fsync(2)` of its root does, from 6.6 on. Of longterm kernels before that only [`Mounts::error_count`] tells.
     fn has_given_up(&self, path: &Path, fs: FsKind) -> Result<bool>;
 }
 

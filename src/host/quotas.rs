@@ -62,5 +62,5 @@ pub struct QuotaState {
     /// Whether a limit refuses writes.
     pub enforcement: bool,
     /// Whether a project without a limit is given one: that of project 0 (XFS).
-    pub defaults: bool,
+    pub limits_everybody: bool,
 }

@@ -128,7 +128,7 @@ pub fn state(of: Of) -> Result<State> {
 }
 
 /// Whether there are limits, hard or soft, of project 0: XFS gives them to every project that has none.
-pub fn has_defaults(of: Of) -> Result<bool> {
+pub fn limits_everybody(of: Of) -> Result<bool> {
     let mut found = DiskQuota::default();
     match call(of, Command::GetQuota, 0, (&raw mut found).cast()) {
         Err(Errno::ENOENT) => Ok(false),

@@ -92,6 +92,13 @@ pub(crate) fn drivers() -> Vec<(String, String)> {
     api::items(&path).iter().map(|pod| (name(pod, "/spec/nodeName"), name(pod, "/metadata/name"))).collect()
 }
 
+/// How often the driver in a pod was started again.
+pub(crate) fn restarts(pod: &str) -> u64 {
+    let pod = api::get(&format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}")).unwrap_or_default();
+    let states = pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
+    states.iter().find(|state| state["name"] == "driver").and_then(|state| state["restartCount"].as_u64()).unwrap_or(0)
+}
+
 /// What `ullage` says in the driver's container on a node.
 pub(crate) fn ullage(node: &str, args: &[&str]) -> String {
     let drivers = drivers();
@@ -115,7 +122,7 @@ pub(crate) fn files_of(node: &str, directory: &str, word: &str) -> Vec<PathBuf> 
     found.unwrap_or_default().lines().map(PathBuf::from).collect()
 }
 
-/// The sockets of the driver that are left on a node: its containers end later than its pod's object.
+/// The sockets of the driver that are left on a node. Where there is none, it takes no more calls.
 pub(crate) fn sockets_of(node: &str) -> Vec<PathBuf> {
     let mut sockets = files_of(node, "/var/lib/kubelet", ".sock");
     sockets.retain(|path| path.to_string_lossy().contains(DRIVER));

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::api;
 use crate::cluster::{
-    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, so, sockets_of,
-    try_run, wait_for,
+    DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, restarts, so,
+    sockets_of, try_run, wait_for,
 };
-use crate::install::{is_rolled_out, with_values};
+use crate::install::{is_rolled_out, more, with_values};
 use crate::life::wrote_all;
 use crate::operations::{
     a_drained_node_keeps_its_volumes_and_a_removed_one_leaves_no_objects, an_uninstall_is_refused_and_taken_back,
@@ -52,12 +52,6 @@ fn goes_on(place: &Place) {
     place.delete_claim("data");
 }
 
-fn restarts(pod: &str) -> u64 {
-    let pod = api::get(&format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}")).unwrap_or_default();
-    let states = pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
-    states.iter().find(|state| state["name"] == "driver").and_then(|state| state["restartCount"].as_u64()).unwrap_or(0)
-}
-
 #[test]
 fn step_2_the_driver_is_killed_under_a_writing_pod() {
     let place = writer("killed");
@@ -93,10 +87,10 @@ fn step_3_an_upgrade_under_a_writing_pod_loses_no_write() {
     goes_on(&place);
 }
 
-fn upgrade(chart: &std::path::Path, more: &[&str]) {
+fn upgrade(chart: &std::path::Path, settings: &[&str]) {
     let values = project("tests/e2e/values.yaml");
-    let own = std::env::var("E2E_HELM").unwrap_or_default();
-    let words = [&["upgrade", RELEASE, chart.to_str().unwrap()], more].concat();
+    let own = more();
+    let words = [&["upgrade", RELEASE, chart.to_str().unwrap()], settings].concat();
     helm(&with_values(&words, values.to_str().unwrap(), &own));
     is_rolled_out();
 }

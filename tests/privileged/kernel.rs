@@ -204,13 +204,13 @@ fn a_directory_at_its_own_path_is_told_from_a_disk() {
     let mounts = bed.machine().mounts;
     let dir = bed.dir().join("pools/default");
     fs::create_dir_all(&dir).unwrap();
-    let run = |words: &[&str]| run(Command::new(words[0]).args(&words[1..]).arg(&dir));
-    run(&["mount", "--bind", dir.to_str().unwrap()]);
+    let at_dir = |words: &[&str]| run(Command::new(words[0]).args(&words[1..]).arg(&dir));
+    at_dir(&["mount", "--bind", dir.to_str().unwrap()]);
     let ground = mounts.ground(&dir).unwrap().unwrap();
-    run(&["mount", "-t", "tmpfs", "disk"]);
+    at_dir(&["mount", "-t", "tmpfs", "disk"]);
     let disk = mounts.ground(&dir).unwrap().unwrap();
-    run(&["umount"]);
-    run(&["umount"]);
+    at_dir(&["umount"]);
+    at_dir(&["umount"]);
     assert_eq!((ground.is_root, ground.is_itself), (false, true));
     assert_eq!((disk.is_root, disk.is_itself), (true, false));
 }
@@ -230,10 +230,10 @@ fn removing_a_tree_follows_no_link() {
     assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "precious");
 }
 
-/// Longterm kernels before 6.12 have been given the change that keeps an ext4 that gave up from being shown read-only, and not
-/// the one by which `fsync(2)` tells: they count the error only.
+/// Longterm kernels before 6.6 have been given the change that keeps an ext4 that gave up from being shown read-only (of 6.12), and
+/// not the one by which `fsync(2)` tells (of 6.6): they count the error only.
 pub(crate) fn hides_an_aborted_ext4() -> bool {
-    release() < (6, 12)
+    release() < (6, 6)
 }
 
 /// The version of the kernel, as far as anything depends on it.

@@ -106,7 +106,7 @@ fn asked_by_the_device_xfs_does_the_same() {
 
 #[test]
 fn a_filesystem_says_what_it_counts_and_bounds() {
-    let of = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, defaults: false };
+    let of = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, limits_everybody: false };
     let beds = [
         (Scratch::xfs(ROOM, "prjquota"), of("xfs", true, true), None),
         (Scratch::xfs(ROOM, "pqnoenforce"), of("xfs", true, false), None),
@@ -143,7 +143,7 @@ fn a_filesystem_without_projects_says_what_it_is() {
     for (dir, fs) in [(tmpfs.as_path(), "tmpfs"), (Path::new("/proc"), "of a kind that is not known")] {
         for quotas in [linux::machine().quotas, linux::quotas_by_device()] {
             let state = quotas.state(dir).unwrap();
-            assert_eq!(state, QuotaState { fs, accounting: false, enforcement: false, defaults: false });
+            assert_eq!(state, QuotaState { fs, accounting: false, enforcement: false, limits_everybody: false });
             assert!(quotas.usage(dir, project(100)).is_err(), "{fs}");
             assert!(quotas.projects(dir).is_err(), "{fs}");
         }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::host::{Ground, Machine, MountIdentity};
-use crate::model::{Bytes, FsKind, Reading};
+use crate::model::{Bytes, FsKind, Inodes, Reading, Usage};
 use crate::monitor::Gauge;
 
 /// Measures what is mounted at one path of a container, without any privilege.
@@ -44,16 +44,17 @@ impl Gauge for MountGauge {
         let Machine { mounts, quotas, .. } = &self.machine;
         let usage = mounts.usage(&self.path).map_err(|error| error.to_string())?;
         let device = mounts.device_size(anchor.identity).map_err(|error| error.to_string())?;
-        let shares = !anchor.ground.is_root && matches!(quotas.project_of(&self.path), Ok(Some(_)));
-        // Where a file tells what the others have left, that counts, too; it only ever lowers what the limit leaves.
-        let all = shares.then(|| quotas.usage_of_all(&self.path).ok().flatten()).flatten();
-        let available = all.map_or(usage.available, |all| all.available.min(usage.available));
+        // Who may not look into the directory knows of neither.
+        let has_project = !anchor.ground.is_root && matches!(quotas.project_of(&self.path), Ok(Some(_)));
+        let all = has_project.then(|| quotas.usage_of_all(&self.path).ok().flatten()).flatten();
+        let shares = all.map_or(has_project, |all| usage.total < all.total);
         // Once more: had the mount gone in between, another filesystem was measured.
         self.anchor()?;
         let (size, basis) = provisioned(anchor.ground.is_root, shares, device, usage.total);
+        let left = all.map_or(usage, |all| less(usage, all));
         let mut known = self.known();
         known.size = Some((size, basis));
-        Ok(Reading { size: known.declared.unwrap_or(size), available, inodes: usage.inodes })
+        Ok(Reading { size: known.declared.unwrap_or(size), available: left.available, inodes: left.inodes })
     }
 }
 
@@ -120,9 +121,16 @@ impl MountGauge {
     }
 }
 
+/// What a limit leaves, and no more than the others have left of the filesystem.
+fn less(of_limit: Usage, of_all: Usage) -> Usage {
+    let free = of_limit.inodes.free.min(of_all.inodes.free);
+    let inodes = Inodes { free, ..of_limit.inodes };
+    Usage { available: of_limit.available.min(of_all.available), inodes, ..of_limit }
+}
+
 /// The exact size: the device's where the whole of it is ours to fill, seen as its root or (a `subPath`) by a total that
-/// is most of it; else a directory with a project quota, where the total is the limit. One that is known to have a project
-/// shares its device, even if its limit is most of it.
+/// is most of it; else a directory with a project quota, where the total is the limit. One that is known to have a limit
+/// shares its device, even if that is most of it.
 fn provisioned(is_root: bool, shares: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Basis) {
     match device {
         Some(device) if is_root || !shares && total.get() > device.get() / 2 => (device, Basis::Device),
@@ -181,8 +189,21 @@ mod tests {
         assert_eq!(read(), (limit, Bytes::gib(7)));
         take(Path::new("/others"), Bytes::gib(6));
         assert_eq!(read(), (limit, Bytes::gib(3)), "10 less 1 less 6");
+        let far_more = ProjectLimit { bytes: Some(Bytes::gib(1 << 10)), inodes: None };
+        machine.quotas.set_limit(data, project, far_more).unwrap();
+        assert_eq!(read(), (Bytes::gib(10), Bytes::gib(3)), "a limit that bounds nothing");
+        machine.quotas.set_limit(data, project, ProjectLimit { bytes: Some(limit), inodes: None }).unwrap();
         files.throw_away(&data.join("file")).unwrap();
         assert_eq!(read(), (limit, limit), "nothing tells of the pool");
+    }
+
+    #[test]
+    fn of_inodes_too_the_smaller_number_is_free() {
+        let usage = |total, free| Usage { inodes: Inodes { total, used: total - free, free }, ..Usage::default() };
+        for (of_limit, of_all, free) in [((100, 90), (1000, 10), 10), ((100, 5), (1000, 10), 5)] {
+            let left = less(usage(of_limit.0, of_limit.1), usage(of_all.0, of_all.1)).inodes;
+            assert_eq!((left.total, left.free), (of_limit.0, free));
+        }
     }
 
     #[test]

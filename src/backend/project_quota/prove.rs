@@ -16,7 +16,7 @@ impl ProjectDirs {
             state.map_err(|error| Error::NoQuotas { dir: dir(), reason: format!("this kernel has none ({error})") })?;
         let refused = |reason: &str| Err(Error::NoQuotas { dir: dir(), reason: reason.to_owned() });
         match (FsKind::parse(state.fs), state.accounting, state.enforcement) {
-            (Some(_), true, true) if state.defaults => refused(
+            (Some(_), true, true) if state.limits_everybody => refused(
                 "it has limits for everybody, which volumes would be given, too: take those of project 0 away, \
                  xfs_quota -x -c 'limit -p -d bsoft=0 bhard=0 isoft=0 ihard=0' on it",
             ),

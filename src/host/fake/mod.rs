@@ -102,7 +102,7 @@ impl Fake {
             loops: Loops::default(),
             mounts: Vec::new(),
             mounted: 0,
-            quotas: Some(QuotaState { fs: "xfs", accounting: true, enforcement: true, defaults: false }),
+            quotas: Some(QuotaState { fs: "xfs", accounting: true, enforcement: true, limits_everybody: false }),
             limits: Limits::new(),
             durable_limits: Limits::new(),
             locks: BTreeMap::new(),

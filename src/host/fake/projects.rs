@@ -60,7 +60,7 @@ impl World {
         let Some(image) = ground.0 else { return self.quotas };
         let fs = self.now.inode(image).fs?.kind.as_str();
         let on = self.mounts.iter().any(|mount| mount.project_quotas && self.ground_of(mount) == ground);
-        self.quotas.map(|_| QuotaState { fs, accounting: on, enforcement: on, defaults: false })
+        self.quotas.map(|_| QuotaState { fs, accounting: on, enforcement: on, limits_everybody: false })
     }
 
     /// What a project takes and may take, where it is counted.

@@ -1,6 +1,6 @@
 //! Linux: the traits of [`super`] by system calls.
 
-mod beyond;
+mod any_file;
 mod block;
 mod failure;
 mod files;

@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, major, minor};
 use nix::sys::statfs::{self, FsType};
 
 use super::failure::Named;
-use super::{beyond, fill, mount_table, strays};
+use super::{any_file, fill, mount_table, strays};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 use crate::sys::quotactl::{self, Of, Quota};
@@ -33,11 +33,12 @@ impl ProjectQuotas for LinuxQuotas {
         let fs = name_of(statfs::statfs(dir).of("statfs", dir)?.filesystem_type());
         match self.ask("Q_XGETQSTATV", dir, quotactl::state) {
             Ok(quotactl::State { accounting, enforcement }) => {
-                let defaults = fs == "xfs" && accounting && self.ask("Q_XGETQUOTA", dir, quotactl::has_defaults)?;
-                Ok(QuotaState { fs, accounting, enforcement, defaults })
+                let limits_everybody =
+                    fs == "xfs" && accounting && self.ask("Q_XGETQUOTA", dir, quotactl::limits_everybody)?;
+                Ok(QuotaState { fs, accounting, enforcement, limits_everybody })
             }
             Err(error) if !has_projects(fs) && is_no_support(&error) => {
-                Ok(QuotaState { fs, accounting: false, enforcement: false, defaults: false })
+                Ok(QuotaState { fs, accounting: false, enforcement: false, limits_everybody: false })
             }
             Err(error) => Err(error),
         }
@@ -87,7 +88,7 @@ impl ProjectQuotas for LinuxQuotas {
     }
 
     fn usage_of_all(&self, dir: &Path) -> Result<Option<Usage>> {
-        beyond::usage_of_a_file_in(dir)
+        any_file::usage_of(dir)
     }
 
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes> {

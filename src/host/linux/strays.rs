@@ -84,7 +84,7 @@ fn meet(above: impl AsFd, name: &OsStr, path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// The same as a place only (`O_PATH`).
+/// The place of a name (`O_PATH`), be it a link or a device. `None`: it is gone, or something is mounted there.
 pub(super) fn place_in(above: impl AsFd, name: &OsStr) -> nix::Result<Option<File>> {
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(resolve);

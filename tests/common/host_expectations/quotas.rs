@@ -75,7 +75,7 @@ fn out_of_room<T: std::fmt::Debug>(result: ullage::host::Result<T>) {
 
 fn state(bed: &dyn Bed) {
     let state = bed.machine().quotas.state(&bed.dir()).unwrap();
-    assert_eq!(state, QuotaState { fs: "xfs", accounting: true, enforcement: true, defaults: false });
+    assert_eq!(state, QuotaState { fs: "xfs", accounting: true, enforcement: true, limits_everybody: false });
     let (quotas, none) = (bed.machine().quotas, bed.dir().join("none"));
     refused_with(quotas.state(&none), &[Errno::ENOENT]);
     refused_with(quotas.usage(&none, project(100)), &[Errno::ENOENT]);

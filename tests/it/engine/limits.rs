@@ -224,14 +224,14 @@ fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
 
 #[test]
 fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
-    let state = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, defaults: false };
+    let state = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, limits_everybody: false };
     let on = state("xfs", true, true);
     for (state, said) in [
         (state("xfs", false, false), "mount it with prjquota"),
         (state("xfs", true, false), "not enforced"),
         (state("ext4", false, false), "tune2fs -O project,quota"),
         (state("tmpfs", false, false), "only xfs and ext4"),
-        (QuotaState { defaults: true, ..on }, "limits for everybody"),
+        (QuotaState { limits_everybody: true, ..on }, "limits for everybody"),
     ] {
         let fake = Fake::new(Bytes::gib(10));
         fake.set_project_quotas(Some(state));

@@ -119,7 +119,6 @@ deadly! { ProjectQuotas
     steps {
         set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
         set_project(dir: &Path, project: ProjectId) -> ();
-        usage_of_all(dir: &Path) -> Option<Usage>;
         try_filling(dir: &Path, at_most: Bytes) -> Bytes;
     }
     looks {
@@ -127,6 +126,7 @@ deadly! { ProjectQuotas
         usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
         projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
         project_of(path: &Path) -> Option<ProjectId>;
+        usage_of_all(dir: &Path) -> Option<Usage>;
         strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     }
 }

@@ -72,7 +72,7 @@ fn a_limit_is_on_disk_after_the_next_sync_and_a_project_at_once() {
 
 #[test]
 fn every_filesystem_answers_as_it_does() {
-    let state = |fs, accounting, enforcement| Some(QuotaState { fs, accounting, enforcement, defaults: false });
+    let state = |fs, accounting, enforcement| Some(QuotaState { fs, accounting, enforcement, limits_everybody: false });
     let cases = [
         (state("xfs", true, true), None, Some(Errno::ENOSPC)),
         (state("xfs", true, false), None, None),
@@ -137,7 +137,7 @@ fn an_image_that_is_mounted_so_has_projects_of_its_own() {
         let opened = machine.mounts.open(&device, FsKind::Xfs, &MountOptions::from_flags(flags)).unwrap();
         opened.attach(pool).unwrap();
         let state = machine.quotas.state(pool).unwrap();
-        assert_eq!(state, QuotaState { fs: "xfs", accounting: is_on, enforcement: is_on, defaults: false });
+        assert_eq!(state, QuotaState { fs: "xfs", accounting: is_on, enforcement: is_on, limits_everybody: false });
         drop(device);
         if !is_on {
             machine.mounts.unmount(pool).unwrap();
