@@ -49,7 +49,7 @@ fn the_other_node_is_tried(place: &Place, without: &str, with: &str) {
     let claim = Claim::new("other", "ullage-late", "320Mi").yaml().replace("metadata: { name: other }", &chosen);
     assert!(claim.contains("selected-node"), "{claim}");
     place.apply(&(claim + &Pod::new("other", "other").yaml()));
-    place.event("ProvisioningFailed", "other", &["ResourceExhausted", "is not a mount point"], 30);
+    place.event("ProvisioningFailed", "other", &["ResourceExhausted", "pool 'late' is not served"], 30);
     place.ready_within("other", 120);
     assert_eq!(place.node_of("other"), with);
     place.delete_pod("other");

@@ -10,6 +10,7 @@ use crate::cluster::{
     try_kubectl, ullage, wait_for,
 };
 use crate::install::{is_rolled_out, more};
+use crate::nodes::capacities;
 use crate::page::{Example, installing};
 use crate::place::{Place, volume_is_gone};
 use crate::shapes::{Claim, Pod, app_image};
@@ -124,6 +125,7 @@ fn is_removed(place: &Place, node: &str) {
     // Of a node that is gone the pod's object goes by force, and its containers some time later: until then they delete what
     // they are asked to.
     wait_for("its driver takes no more calls", 180, || so(sockets_of(node).is_empty(), sockets_of(node)));
+    wait_for("what it said of its room is gone", 60, || so(capacities(node).is_empty(), capacities(node)));
     let names = [("NAMESPACE", place.name.as_str()), ("CLAIM", "other"), ("PV", &left)];
     follow(&filled(&take(OPERATIONS, "Removing a node", "kubectl delete pv PV"), &names));
     volume_is_gone(&left);
