@@ -73,6 +73,10 @@ class Call:
         status = re.match(r"HTTP/1.1 (\d+) ", said)
         return status is not None and int(status[1]) in {"create": (201, 200), "resize": (200,), "delete": (204,)}[self.verb]
 
+    def is_pending(self, said):
+        """Whether an ext4 is to grow, and does so when it is mounted next."""
+        return self.verb == "resize" and self.fs == "ext4" and said.startswith("HTTP/1.1 202 ")
+
     def is_done_already(self, said):
         """Whether the same call once more found that it was done before."""
         return self.verb == "delete" and said.startswith("HTTP/1.1 404 ")

@@ -106,12 +106,17 @@ class Pool:
     def repeat(self, place, call):
         if call.verb == "write":  # an application's own affair
             place.do(f"rm -f /mnt/volumes/{call.name}/{call.file} && sync")
-        else:
-            said = place.do(call.line())
-            if not call.is_answered(said) and not call.is_done_already(said):
-                raise Wrong(f"{call}, in flight when the power went, is refused now: {said}\n{place.do('cat /mnt/log')}")
-            self.state = call.after(self.state, said)
-        self.in_flight = None
+            self.in_flight = None
+            return
+        said = place.do(call.line())
+        is_pending = call.is_pending(said) and not place.grows_mounted_ext4
+        if not call.is_answered(said) and not call.is_done_already(said) and not is_pending:
+            raise Wrong(f"{call}, in flight when the power went, is refused now: {said}\n{place.do('cat /mnt/log')}")
+        self.state, self.in_flight = call.after(self.state, said), None
+        if is_pending:  # until it is mounted next
+            self.leave(place)
+            place.do(self.backend.serve)
+            self.verify(place)
 
     def leave(self, place):
         """Serves it no more; the pool itself stays mounted."""
