@@ -129,10 +129,9 @@ pub fn state(of: Of) -> Result<State> {
 
 /// Whether there are limits, hard or soft, of project 0: XFS gives them to every project that has none.
 pub fn limits_everybody(of: Of) -> Result<bool> {
-    let mut found = DiskQuota::default();
-    match call(of, Command::GetQuota, 0, (&raw mut found).cast()) {
+    match ask(of, Command::GetQuota, 0) {
         Err(Errno::ENOENT) => Ok(false),
-        done => done.map(|()| {
+        found => found.map(|found| {
             let DiskQuota { block_hard_limit, block_soft_limit, inode_hard_limit, inode_soft_limit, .. } = found;
             [block_hard_limit, block_soft_limit, inode_hard_limit, inode_soft_limit] != [0; 4]
         }),
@@ -165,8 +164,7 @@ pub fn set_limits(of: Of, project: u32, blocks: u64, inodes: u64) -> Result<()> 
 }
 
 fn read(of: Of, command: Command, project: u32) -> Result<Quota> {
-    let mut found = DiskQuota::default();
-    call(of, command, project, (&raw mut found).cast())?;
+    let found = ask(of, command, project)?;
     Ok(Quota {
         id: found.id,
         block_limit: found.block_hard_limit,
@@ -174,6 +172,11 @@ fn read(of: Of, command: Command, project: u32) -> Result<Quota> {
         blocks: found.block_count,
         inodes: found.inode_count,
     })
+}
+
+fn ask(of: Of, command: Command, project: u32) -> Result<DiskQuota> {
+    let mut found = DiskQuota::default();
+    call(of, command, project, (&raw mut found).cast()).map(|()| found)
 }
 
 /// `argument` is what the command reads and writes: a whole [`Status`] or [`DiskQuota`], or nothing.

@@ -44,10 +44,7 @@ fn running() -> Vec<(String, u64)> {
 
 /// What the scheduler knew was too old, and it has chosen a node that has no room: played by choosing by hand.
 fn the_other_node_is_tried(place: &Place, without: &str, with: &str) {
-    let chosen =
-        format!("metadata: {{ annotations: {{ volume.kubernetes.io/selected-node: {without} }}, name: other }}");
-    let claim = Claim::new("other", "ullage-late", "320Mi").yaml().replace("metadata: { name: other }", &chosen);
-    assert!(claim.contains("selected-node"), "{claim}");
+    let claim = Claim::new("other", "ullage-late", "320Mi").yaml_for(without);
     place.apply(&(claim + &Pod::new("other", "other").yaml()));
     place.event("ProvisioningFailed", "other", &["ResourceExhausted", "pool 'late' is not served"], 30);
     place.ready_within("other", 120);

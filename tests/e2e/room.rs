@@ -87,8 +87,7 @@ fn refused(place: &Place) {
 fn a_node_that_has_no_room_says_how_much_it_has() {
     let place = Place::new("room-stale");
     let node = &nodes()[0];
-    let chosen = format!("metadata: {{ annotations: {{ volume.kubernetes.io/selected-node: {node} }}, name: data }}");
-    place.apply(&Claim::new("data", "ullage", MUCH).yaml().replace("metadata: { name: data }", &chosen));
+    place.apply(&Claim::new("data", "ullage", MUCH).yaml_for(node));
     let event = place.event("ProvisioningFailed", "data", &["ResourceExhausted"], 30);
     let message = event["message"].as_str().unwrap();
     assert!(message.chars().filter(char::is_ascii_digit).count() > 4, "{message}");

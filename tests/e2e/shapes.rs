@@ -19,6 +19,16 @@ impl<'a> Claim<'a> {
         Self { name, class, size, access: "ReadWriteOnce", block: false }
     }
 
+    /// As a scheduler leaves it that has chosen a node, and knew too little of it.
+    pub(crate) fn yaml_for(&self, node: &str) -> String {
+        let (plain, name) = (self.yaml(), self.name);
+        let chosen =
+            format!("metadata: {{ annotations: {{ volume.kubernetes.io/selected-node: {node} }}, name: {name} }}");
+        let yaml = plain.replace(&format!("metadata: {{ name: {name} }}"), &chosen);
+        assert_ne!(yaml, plain);
+        yaml
+    }
+
     pub(crate) fn yaml(&self) -> String {
         let Self { name, class, size, access, block } = self;
         let mode = if *block { "Block" } else { "Filesystem" };
