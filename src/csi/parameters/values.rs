@@ -19,10 +19,15 @@ pub(super) fn boolean(key: &'static str, value: &str) -> Result<bool, ParameterE
     Ok(TRUE.contains(&value))
 }
 
+/// A number as its parser shall see it: with a plus before it, which Rust takes, it is none.
+fn unsigned(value: &str) -> &str {
+    if value.starts_with('+') { "+" } else { value }
+}
+
 /// A user's or a group's id.
 pub(super) fn id(key: &'static str, value: &str) -> Result<u32, ParameterError> {
     let owned = value.to_owned();
-    match value.parse::<i64>() {
+    match unsigned(value).parse::<i64>() {
         Err(source) => Err(ParameterError::Integer { key, value: owned, source }),
         Ok(..0) => Err(ParameterError::Negative { key, value: owned }),
         Ok(id) => match u32::try_from(id) {
@@ -34,7 +39,7 @@ pub(super) fn id(key: &'static str, value: &str) -> Result<u32, ParameterError> 
 
 /// How many inodes: a number, or `auto`.
 pub(super) fn inodes(value: &str) -> Result<InodeLimit, ParameterError> {
-    match value.parse() {
+    match unsigned(value).parse() {
         _ if value.eq_ignore_ascii_case("auto") => Ok(InodeLimit::Auto),
         Ok(count) if count >= LEAST_INODES => Ok(InodeLimit::Count(count)),
         _ => Err(ParameterError::Inodes(value.to_owned())),
@@ -42,12 +47,12 @@ pub(super) fn inodes(value: &str) -> Result<InodeLimit, ParameterError> {
 }
 
 pub(super) fn percent(value: &str) -> Result<u8, ParameterError> {
-    let percent = value.trim_end_matches('%').parse().ok().filter(|percent| (1..100).contains(percent));
+    let percent = unsigned(value).trim_end_matches('%').parse().ok().filter(|percent| (1..100).contains(percent));
     percent.ok_or_else(|| ParameterError::Percent(value.to_owned()))
 }
 
 pub(super) fn mode(value: &str) -> Result<u32, ParameterError> {
-    match u32::from_str_radix(value, 8) {
+    match u32::from_str_radix(unsigned(value), 8) {
         Ok(mode @ 1..=0o7777) => Ok(mode),
         Ok(_) => Err(ParameterError::ModeRange(value.to_owned())),
         Err(source) => Err(ParameterError::Mode { value: value.to_owned(), source }),
@@ -82,6 +87,7 @@ mod tests {
             ("4294967295", "'uid' option should be <= 4294967294 but received '4294967295'"),
             ("x", "cannot parse 'uid' option value 'x' as an integer: invalid digit found in string"),
             ("1.5", "cannot parse 'uid' option value '1.5' as an integer: invalid digit found in string"),
+            ("+1", "cannot parse 'uid' option value '+1' as an integer: invalid digit found in string"),
             (
                 "99999999999999999999",
                 "cannot parse 'uid' option value '99999999999999999999' as an integer: number too large to fit in \
@@ -105,9 +111,16 @@ mod tests {
             ("x", "cannot parse mode 'x' as positive 4-position octal: invalid digit found in string"),
             ("789", "cannot parse mode '789' as positive 4-position octal: invalid digit found in string"),
             ("-1", "cannot parse mode '-1' as positive 4-position octal: invalid digit found in string"),
+            ("+755", "cannot parse mode '+755' as positive 4-position octal: invalid digit found in string"),
         ];
         for (value, text) in cases {
             assert_eq!(mode(value).unwrap_err().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_plus_is_no_part_of_a_number() {
+        assert!(inodes("5").is_ok() && inodes("+5").is_err());
+        assert!(percent("70%").is_ok() && percent("+70%").is_err());
     }
 }
