@@ -190,7 +190,7 @@ impl Serving {
     fn doors(self, telling: Telling) -> Doors {
         Doors {
             socket: self.socket.socket,
-            group: self.socket_group,
+            group: self.socket_group.filter(|group| !group.is_empty()), // a variable that nobody has filled in
             metrics: telling.metrics(),
             log_level: telling.log_level,
             log_format: telling.log_format,
@@ -241,6 +241,15 @@ mod tests {
         assert_eq!(doors("ullage driver").socket, Path::new("/run/ullage/csi.sock"));
         assert_eq!(doors("ullage driver --csi-endpoint unix:///csi/csi.sock").socket, Path::new("/csi/csi.sock"));
         assert!(Cli::try_parse_from(["ullage", "driver", "--socket", "csi.sock"]).is_err());
+    }
+
+    #[test]
+    fn an_empty_group_is_none() {
+        let words = |group| Cli::try_parse_from(["ullage", "driver", "--socket-group", group]).unwrap().command;
+        for (group, expected) in [("", None), ("disk", Some("disk"))] {
+            let Command::Driver(driver) = words(group) else { panic!("no driver") };
+            assert_eq!(commands::Driver::from(driver).doors.group.as_deref(), expected);
+        }
     }
 
     fn kubelet(words: &str) -> Option<commands::Kubelet> {

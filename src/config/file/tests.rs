@@ -127,9 +127,10 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 
     let mut overrides = Overrides { driver_name: flag.clone(), node_name: flag, node_env: env };
     assert_eq!(names(&both, &overrides), owned(("flag", "flag")));
-    overrides.node_name = None;
-    overrides.driver_name = None;
-    assert_eq!(names(&both, &overrides), owned(("file.dev", "env")));
+    for unsaid in [None, Some(String::new())] {
+        (overrides.node_name, overrides.driver_name) = (unsaid.clone(), unsaid);
+        assert_eq!(names(&both, &overrides), owned(("file.dev", "env")));
+    }
     overrides.node_env = Some(String::new());
     assert_eq!(names(&both, &overrides), owned(("file.dev", "file")));
     assert_eq!(names(pool, &overrides), (Config::DRIVER_NAME.to_owned(), None));
