@@ -6,6 +6,7 @@
 mod error;
 mod fault;
 mod loop_image;
+mod options;
 pub mod place;
 mod pool_image;
 mod presence;
@@ -14,6 +15,7 @@ mod staging;
 
 pub use error::{Error, Result};
 pub use fault::Fault;
+pub use options::check_options;
 pub use pool_image::PoolDisk;
 pub use presence::Presence;
 pub use project_quota::tag_of;

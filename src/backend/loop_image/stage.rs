@@ -5,9 +5,9 @@ use nix::errno::Errno;
 use super::LoopImages;
 use super::device::Identity;
 use crate::backend::place::unmount;
-use crate::backend::{Error, Growth, Result, Staging, same_access};
+use crate::backend::{Error, Growth, Result, Staging, check_options, same_access};
 use crate::host::{Detached, HeldLoop, LoopDevice, MountAt};
-use crate::model::{Content, FsKind, MountAttributes, MountOptions, VolumeId};
+use crate::model::{Backend, Content, FsKind, MountAttributes, MountOptions, VolumeId};
 use crate::store::{Record, VolumeDir};
 
 /// How a filesystem is mounted.
@@ -27,9 +27,7 @@ impl LoopImages {
         staging: Staging,
         options: &MountOptions,
     ) -> Result<Growth> {
-        if !record.spec.sparse && options.filesystem.iter().any(|(key, _)| key == "discard") {
-            return Err(Error::DiscardReserved);
-        }
+        check_options(Backend::Loop, record.spec.sparse, options)?;
         self.keep_reserved(dir, record)?;
         match record.spec.content {
             Content::Filesystem(fs) => {

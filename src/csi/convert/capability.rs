@@ -1,7 +1,8 @@
+use crate::backend::check_options;
 use crate::csi::Error;
 use crate::csi::parameters::ParameterError;
-use crate::engine::Access;
-use crate::model::{Content, FsKind, MountOptions};
+use crate::engine::{self, Access};
+use crate::model::{Backend, Content, FsKind, MountOptions};
 use crate::rpc::csi::VolumeCapability;
 use crate::rpc::csi::volume_capability::AccessType;
 use crate::rpc::csi::volume_capability::access_mode::Mode;
@@ -42,6 +43,11 @@ impl Capability {
     pub(in crate::csi) fn fits(&self, content: Content) -> Result<(), Error> {
         let refused = |asked| Error::OtherContent { content: content.to_string(), asked };
         self.access.mismatch(content).map_or(Ok(()), |asked| Err(refused(asked)))
+    }
+
+    /// Whether a volume of a backend can be mounted so: at a stage it would be too late to say.
+    pub(in crate::csi) fn can_be_mounted(&self, backend: Backend, sparse: bool) -> Result<(), Error> {
+        check_options(backend, sparse, &self.options).map_err(|error| engine::Error::from(error).into())
     }
 
     /// The filesystem that it names.

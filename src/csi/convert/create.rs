@@ -31,6 +31,7 @@ pub(in crate::csi) fn create(
     let CapacityRange { required_bytes, limit_bytes } = request.capacity_range.unwrap_or_default();
     let size = size::size(required_bytes, limit_bytes, defaults.size)?;
     let parsed = parse(&request.parameters, &capabilities, Some(size), pools, defaults)?;
+    capabilities.iter().try_for_each(|one| one.can_be_mounted(parsed.backend, parsed.sparse))?;
     let accepted = range(required_bytes, limit_bytes);
     Ok(CreateRequest { spec: parsed.into_spec(name.to_owned(), size), accepted })
 }

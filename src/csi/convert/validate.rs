@@ -1,6 +1,6 @@
-use super::Here;
 use super::capability::several;
 use super::create::parse;
+use super::{Capability, Here};
 use crate::config::{Defaults, FsChoice};
 use crate::csi::Error;
 use crate::model::{Backend, PoolName};
@@ -18,6 +18,8 @@ pub(in crate::csi) fn validate(
     let text = |error: Error| error.to_string();
     let capabilities = several(&request.volume_capabilities).map_err(text)?;
     capabilities.iter().try_for_each(|capability| capability.fits(record.spec.content)).map_err(text)?;
+    let mountable = |capability: &Capability| capability.can_be_mounted(record.backend(), record.spec.sparse);
+    capabilities.iter().try_for_each(mountable).map_err(text)?;
     let context = super::volume(record, here).volume_context;
     if let Some((key, value)) = context.iter().find(|(key, value)| {
         // Callers add keys of their own.

@@ -28,6 +28,8 @@ pub struct Request<'a> {
 pub struct Parsed {
     /// Where it shall lie.
     pub pool: PoolName,
+    /// How that pool makes its volumes.
+    pub backend: Backend,
     /// What shall be in it.
     pub content: Content,
     /// Whether space is taken only as it is written.
@@ -109,7 +111,7 @@ pub fn parse(
                 return Err(ParameterError::NotThere { key: INODES, pool: pool.to_string(), why });
             }
             let (sparse, direct_io) = (boolean(SPARSE, false)?, boolean(DIRECT_IO, true)?);
-            Ok(Parsed { pool, content, sparse, direct_io, inodes: None, warn_percent, owner, claim })
+            Ok(Parsed { pool, backend, content, sparse, direct_io, inodes: None, warn_percent, owner, claim })
         }
         Backend::Quota => {
             request.no_image(&pool)?;
@@ -117,7 +119,8 @@ pub fn parse(
             let content = Content::Filesystem(FsKind::Xfs);
             let inodes = request.filled(INODES).map(values::inodes).transpose()?;
             let owner = request.owner()?;
-            Ok(Parsed { pool, content, sparse: false, direct_io: false, inodes, warn_percent, owner, claim })
+            let (sparse, direct_io) = (false, false);
+            Ok(Parsed { pool, backend, content, sparse, direct_io, inodes, warn_percent, owner, claim })
         }
     }
 }
@@ -125,7 +128,7 @@ pub fn parse(
 impl Parsed {
     /// The volume of that name and size.
     pub fn into_spec(self, name: String, size: Bytes) -> VolumeSpec {
-        let Self { pool, content, sparse, direct_io, inodes, warn_percent, owner, claim } = self;
+        let Self { pool, content, sparse, direct_io, inodes, warn_percent, owner, claim, .. } = self;
         VolumeSpec { name, pool, size, content, sparse, direct_io, inodes, warn_percent, owner, claim }
     }
 }

@@ -48,6 +48,7 @@ fn nothing_said_is_a_reserved_volume_in_the_first_pool() {
     let parsed = with(&[]).unwrap();
     let expected = Parsed {
         pool: PoolName::parse("first").unwrap(),
+        backend: Backend::Loop,
         content: XFS,
         sparse: false,
         direct_io: true,
@@ -76,6 +77,7 @@ fn everything_said_is_kept() {
     ]);
     let expected = Parsed {
         pool: PoolName::parse("second").unwrap(),
+        backend: Backend::Loop,
         content: EXT4,
         sparse: true,
         direct_io: false,

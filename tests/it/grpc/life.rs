@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tonic::Code::{AlreadyExists, FailedPrecondition};
+use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument};
 use ullage::rpc::csi::volume_capability::access_mode::Mode;
 use ullage::rpc::csi::volume_usage::Unit;
 use ullage::rpc::csi::{
@@ -230,5 +230,31 @@ async fn capabilities_are_confirmed_or_the_reason_is_said() {
     for (request, text) in cases {
         let answer = server.controller.validate_volume_capabilities(request).await.unwrap().into_inner();
         assert!(answer.confirmed.is_none() && answer.message.contains(text), "{text}: {answer:?}");
+    }
+}
+
+/// A claim that is bound to what no pod can have waits for ever.
+#[tokio::test]
+async fn what_can_never_be_staged_is_neither_made_nor_confirmed() {
+    let mut server = Server::start().await;
+    let discard = mount_with(Mode::SingleNodeWriter, "", &["discard"]);
+    let wanted = |request: CreateVolumeRequest| CreateVolumeRequest {
+        volume_capabilities: vec![writer(), discard.clone()],
+        ..request
+    };
+    server.create(wanted(create_with("thin", &[("sparse", "true")]))).await.unwrap();
+    server.node.node_stage_volume(stage("thin", discard.clone())).await.unwrap();
+    let text = "mount option 'discard' would give reserved space away";
+    refused(server.controller.create_volume(wanted(create("full"))).await, InvalidArgument, text);
+    server.create(create("full")).await.unwrap();
+    refused(server.node.node_stage_volume(stage("full", discard.clone())).await, InvalidArgument, text);
+    for (id, expected) in [("thin", ""), ("full", text)] {
+        let request = ValidateVolumeCapabilitiesRequest {
+            volume_id: id.into(),
+            volume_capabilities: vec![writer(), discard.clone()],
+            ..Default::default()
+        };
+        let answer = server.controller.validate_volume_capabilities(request).await.unwrap().into_inner();
+        assert_eq!((answer.confirmed.is_some(), answer.message.contains(expected)), (expected.is_empty(), true));
     }
 }

@@ -24,7 +24,7 @@ fn parameter(request: &mut CreateVolumeRequest, key: &str, value: &str) {
     request.parameters.insert(key.into(), value.into());
 }
 
-const CREATE: [Case<CreateVolumeRequest>; 33] = [
+const CREATE: [Case<CreateVolumeRequest>; 34] = [
     (|r| r.name.clear(), InvalidArgument, "name is required"),
     (|r| r.volume_capabilities.clear(), InvalidArgument, "volume_capabilities is required"),
     (|r| r.volume_capabilities[0].access_mode = None, InvalidArgument, "access_mode is required"),
@@ -105,6 +105,11 @@ const CREATE: [Case<CreateVolumeRequest>; 33] = [
         "only the backends loop and quota are supported, 'zfs' requested",
     ),
     (|r| parameter(r, "sparse", "yes"), InvalidArgument, "'sparse' option should be one of 1, t, T"),
+    (
+        |r| r.volume_capabilities.push(mount_with(Mode::SingleNodeWriter, "", &["noatime,discard"])),
+        InvalidArgument,
+        "mount option 'discard' would give reserved space away",
+    ),
     (|r| parameter(r, "uid", "-1"), InvalidArgument, "'uid' option should be >= 0 but received '-1'"),
     (|r| parameter(r, "gid", "x"), InvalidArgument, "cannot parse 'gid' option value 'x' as an integer"),
     (
