@@ -12,9 +12,9 @@ pub use limit::tag_of;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Backend, Error, Fault, Growth, Presence, Result, Staging};
+use super::{Backend, Error, Fault, Growth, Presence, Result, Staging, check_options};
 use crate::host::{self, Machine, MountAt, MountEntry};
-use crate::model::{Bytes, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
+use crate::model::{self, Bytes, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// The backend `quota`.
@@ -61,9 +61,7 @@ impl Backend for ProjectDirs {
     fn forget(&self, _: &VolumeId) {}
 
     fn stage(&self, dir: &VolumeDir, record: &Record, staging: Staging, options: &MountOptions) -> Result<Growth> {
-        if let Some((option, _)) = options.filesystem.first() {
-            return Err(Error::SharedFilesystem { option: option.clone() });
-        }
+        check_options(model::Backend::Quota, record.spec.sparse, options)?;
         self.show(dir, record, staging.0, &options.attributes)
     }
 
