@@ -27,7 +27,7 @@ impl LoopImages {
             }
         }
         if let (Some(fs), Some(owner)) = (spec.content.filesystem(), spec.owner) {
-            self.set_owner(dir, &record.id, fs, owner)?;
+            self.set_owner(dir, record, fs, owner)?;
         }
         Ok(files.sync(&image)?)
     }
@@ -58,9 +58,10 @@ impl LoopImages {
         Ok(stat)
     }
 
-    /// Mounted nowhere, so that a kill in between leaves nothing behind.
-    fn set_owner(&self, dir: &VolumeDir, id: &VolumeId, fs: FsKind, owner: Owner) -> Result<()> {
-        let attach = Attach { tag: Backing::tag_of(id), direct_io: false };
+    /// Mounted nowhere, so that a kill in between leaves nothing behind. Attached as stage does it: where somebody looks at the
+    /// device meanwhile it outlives this, and a stage that comes soon takes it as it is.
+    fn set_owner(&self, dir: &VolumeDir, record: &Record, fs: FsKind, owner: Owner) -> Result<()> {
+        let attach = Attach { tag: Backing::tag_of(&record.id), direct_io: record.spec.direct_io };
         let device = self.machine.loops.attach(&dir.image(), &attach)?;
         self.machine.mounts.open(&device, fs, &MountOptions::default())?.set_owner(owner)?;
         Ok(())

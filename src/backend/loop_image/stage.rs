@@ -113,7 +113,11 @@ impl LoopImages {
         self.set_capacity(dir, record, device.device())?;
         self.machine.loops.keep(&device)?;
         if !bound && let Err(error) = self.bind_node(device.device(), node, read_only) {
-            self.detach_kept(device.device(), &volume)?;
+            let number = device.device();
+            drop(device); // what is open is not detached
+            if let Err(error) = self.detach_kept(number, &volume) {
+                tracing::warn!(volume = %record.id, device = %number, %error, "it is detached by the next stage or start");
+            }
             return Err(error);
         }
         Ok(Growth::Done)

@@ -21,6 +21,8 @@ pub(super) struct Attached {
     autoclear: bool,
     direct_io: bool,
     holders: usize,
+    /// Whether somebody who looks at devices has it open.
+    is_looked_at: bool,
 }
 
 /// A hold on a device: an open descriptor.
@@ -52,7 +54,13 @@ impl Loops {
     }
 
     pub(super) fn clear_unused(&mut self, is_mounted: impl Fn(u32) -> bool) {
-        self.0.retain(|number, device| !device.autoclear || device.holders > 0 || is_mounted(*number));
+        self.0.retain(|number, device| {
+            !device.autoclear || device.holders > 0 || device.is_looked_at || is_mounted(*number)
+        });
+    }
+
+    pub(super) fn look_away(&mut self) {
+        self.0.values_mut().for_each(|device| device.is_looked_at = false);
     }
 
     fn free_number(&self) -> u32 {
@@ -104,6 +112,7 @@ impl LoopDevices for Fake {
             autoclear: true,
             direct_io: options.direct_io,
             holders: 1, // at once, or it would be cleared
+            is_looked_at: world.devices_are_looked_at,
         };
         world.loops.0.insert(number, device);
         let hold = Hold { fake: self.clone(), device: number, process: world.process };

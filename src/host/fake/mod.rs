@@ -83,6 +83,8 @@ struct World {
     locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
     refuse_online_ext4: bool,
+    /// Whether somebody opens every new device.
+    devices_are_looked_at: bool,
     /// Mounts on which somebody has a file open.
     busy: BTreeSet<PathBuf>,
     steps: usize,
@@ -108,6 +110,7 @@ impl Fake {
             locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
+            devices_are_looked_at: false,
             busy: BTreeSet::new(),
             steps: 0,
             cut: None,
@@ -173,6 +176,16 @@ impl Fake {
     /// Lets growing a mounted ext4 fail with `EPERM`, as without `CAP_SYS_RESOURCE`.
     pub fn refuse_online_ext4(&self, refuse: bool) {
         self.world().refuse_online_ext4 = refuse;
+    }
+
+    /// Lets somebody open every new device as soon as it is there, as udev does, and close them all when it ends.
+    pub fn look_at_devices(&self, looks: bool) {
+        let mut world = self.world();
+        world.devices_are_looked_at = looks;
+        if !looks {
+            world.loops.look_away();
+            world.clear_unused_loops();
+        }
     }
 
     /// Lets somebody open a file at a mount, or close it.

@@ -3,11 +3,12 @@
 use std::iter;
 use std::path::Path;
 
+use nix::errno::Errno;
 use ullage::backend::Fault;
 use ullage::engine::{Kind, PublishRequest, StageRequest};
 use ullage::host::fake::How;
 use ullage::host::{Attach, Backing, LoopDevice};
-use ullage::model::{Bytes, Content, MountOptions, VolumeId};
+use ullage::model::{Bytes, Content, MountOptions, Owner, VolumeId};
 
 use super::{EXT4, kind};
 use crate::world::{Volume, World};
@@ -73,6 +74,33 @@ fn a_device_that_is_still_there_is_taken_again() {
     world.stage(&volume).unwrap();
     assert_eq!(world.fake.attached(), 1);
     assert_eq!(world.engine.inspect(&volume.id()).unwrap().presence.device, Some(LoopDevice(0)));
+}
+
+#[test]
+fn a_device_that_outlives_its_making_is_as_good_as_a_new_one() {
+    let world = World::new();
+    let owner = Some(Owner { uid: 1000, gid: 0, mode: 0o750 });
+    let volume = Volume { owner, ..Volume::xfs("db") };
+    world.fake.look_at_devices(true);
+    world.create(&volume).unwrap();
+    assert_eq!(world.fake.attached(), 1, "somebody looks at it");
+    world.stage(&volume).unwrap();
+    world.fake.look_at_devices(false);
+    assert_eq!(world.engine.health(&volume.id()).unwrap(), [], "it was taken as it was: with direct I/O");
+    world.unstage(&volume).unwrap();
+    assert_eq!(world.fake.attached(), 0);
+}
+
+#[test]
+fn a_block_device_that_cannot_be_shown_is_detached_and_the_reason_is_said() {
+    let world = World::new();
+    let volume = Volume::new("db", Content::Block, false);
+    world.create(&volume).unwrap();
+    world.fake.fail_next("move_mount", Errno::ENOMEM);
+    let error = world.stage(&volume).unwrap_err();
+    assert!(error.to_string().contains("move_mount"), "{error}");
+    assert_eq!(world.fake.attached(), 0);
+    world.stage(&volume).unwrap();
 }
 
 #[test]
