@@ -41,7 +41,8 @@ pub trait Mounts: Send + Sync {
     /// An XFS is held still for a moment, so that a power cut finds it grown; killed meanwhile, it needs [`Mounts::thaw`].
     ///
     /// # Errors
-    /// `EPERM` where the kernel does not permit this process to (ext4 without `CAP_SYS_RESOURCE`).
+    /// `EPERM` where the kernel does not permit this process to (ext4 without `CAP_SYS_RESOURCE`); `EROFS` through a mount that
+    /// refuses writes, or where the filesystem does.
     fn grow(&self, path: &Path, fs: FsKind) -> Result<()>;
 
     /// Lets an XFS go on that a growth has held still when it was killed (`FITHAW`). One that is not held is left as it is.

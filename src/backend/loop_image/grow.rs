@@ -29,7 +29,7 @@ impl LoopImages {
     /// Lets the device and the filesystem follow the volume's size, where it is in use; else that is for the next stage.
     ///
     /// # Errors
-    /// [`Error::GrowthNotPermitted`]: the device has grown, the filesystem grows at the next stage.
+    /// [`Error::GrowthNotPermitted`], [`Error::GrowthReadOnly`]: the device has grown, the filesystem grows at the next stage.
     pub(super) fn follow(&self, dir: &VolumeDir, record: &Record, path: Option<&Path>) -> Result<Growth> {
         let Some(device) = self.device_of(dir, &record.id)? else {
             let raw = record.spec.content == Content::Block; // nothing in it to grow
@@ -37,20 +37,31 @@ impl LoopImages {
         };
         self.set_capacity(dir, record, device)?;
         let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
-        let path = match path {
-            Some(path) => Some(path.to_owned()),
-            None => self
-                .mounts_of(device)?
-                .into_iter()
-                .min_by_key(|mount| mount.attributes.read_only)
-                .map(|mount| mount.target),
-        };
-        let Some(path) = path else { return Ok(Growth::Pending) }; // mounted only in another namespace
-        match self.machine.mounts.grow(&path, fs) {
+        match path.map(|path| self.grow_at(path, fs)) {
+            // A pod may have it read-only, and where it is staged it takes writes.
+            None | Some(Err(Error::GrowthReadOnly)) => {}
+            Some(grown) => return grown,
+        }
+        let mounts = self.mounts_of(device)?;
+        match mounts.iter().find(|mount| self.takes_writes(mount, device)) {
+            Some(mount) => self.grow_at(&mount.target, fs),
+            None if mounts.is_empty() => Ok(Growth::Pending), // mounted only in another namespace
+            None => Err(Error::GrowthReadOnly),
+        }
+    }
+
+    fn grow_at(&self, path: &Path, fs: FsKind) -> Result<Growth> {
+        match self.machine.mounts.grow(path, fs) {
             Err(error) if error.errno() == Some(Errno::EPERM) => Err(Error::GrowthNotPermitted),
             Err(error) if error.errno() == Some(Errno::EROFS) => Err(Error::GrowthReadOnly),
             grown => Ok(grown.map(|()| Growth::Done)?),
         }
+    }
+
+    /// Whether the filesystem on a device takes writes through that mount, and the mount is not hidden by another.
+    fn takes_writes(&self, mount: &MountEntry, device: LoopDevice) -> bool {
+        let found = self.machine.mounts.at(&mount.target);
+        found.is_ok_and(|found| found.is_some_and(|found| found.device == Some(device) && !found.read_only))
     }
 
     /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.

@@ -46,6 +46,10 @@ impl FakeMount {
         self.device == Some(device) && self.root.is_some()
     }
 
+    fn refuses_writes(&self) -> bool {
+        self.attributes.read_only || self.fs_read_only
+    }
+
     fn device_number(&self) -> (u32, u32) {
         self.device.map_or(DISK, |device| (LoopDevice::MAJOR, device))
     }
@@ -73,12 +77,16 @@ impl World {
         self.mounts.iter_mut().filter(|mount| mount.holds(device)).for_each(|mount| mount.is_frozen = is_frozen);
     }
 
-    pub(super) fn grow(&mut self, device: u32, online: bool) -> Result<(), Errno> {
+    /// Grows the filesystem on a device, asked through a mount; without one it is not mounted.
+    pub(super) fn grow(&mut self, device: u32, through: Option<&FakeMount>) -> Result<(), Errno> {
         let size = self.loops.get(device).ok_or(Errno::ENXIO)?.size;
         let refuse = self.refuse_online_ext4;
         let fs = self.fs_mut(device).ok_or(Errno::EINVAL)?;
-        if fs.size < size && online && refuse && fs.kind == FsKind::Ext4 {
-            return Err(Errno::EPERM);
+        let is_asked = fs.kind == FsKind::Xfs || fs.size < size;
+        match through.filter(|_| is_asked) {
+            Some(_) if refuse && fs.kind == FsKind::Ext4 => return Err(Errno::EPERM),
+            Some(mount) if mount.refuses_writes() => return Err(Errno::EROFS),
+            _ => {}
         }
         fs.size = fs.size.max(size);
         let image = self.loops.get(device).ok_or(Errno::ENXIO)?.image;
@@ -218,7 +226,7 @@ impl Mounts for Fake {
         Ok(world.mount_at(path).map(|mount| MountAt {
             device: mount.device.map(LoopDevice),
             is_block: mount.root.is_none(),
-            read_only: mount.attributes.read_only || mount.fs_read_only,
+            read_only: mount.refuses_writes(),
             root: mount.root_id(),
         }))
     }
@@ -273,11 +281,11 @@ impl Mounts for Fake {
     fn grow(&self, path: &Path, fs: FsKind) -> Result<()> {
         let mut world = self.world();
         world.step("growfs", path)?;
-        let device = world
-            .mount_at(path)
-            .and_then(|mount| mount.device)
+        let found = world.mount_at(path).cloned();
+        let (device, mount) = found
+            .and_then(|mount| Some((mount.device?, mount)))
             .ok_or_else(|| Error::call("growfs", path, Errno::EINVAL))?;
-        world.grow(device, true).map_err(|errno| Error::call("growfs", path, errno))?;
+        world.grow(device, Some(&mount)).map_err(|errno| Error::call("growfs", path, errno))?;
         if fs == FsKind::Xfs {
             world.step("FIFREEZE", path)?;
             world.freeze(device, true);
@@ -325,7 +333,7 @@ impl Detached for FakeDetached {
     fn grow(&self) -> Result<()> {
         let mut world = self.fake.world();
         world.step("growfs", Path::new("/"))?;
-        world.grow(self.hold.device(), true).map_err(|errno| Error::call("growfs", "/", errno))
+        world.grow(self.hold.device(), Some(&self.mount)).map_err(|errno| Error::call("growfs", "/", errno))
     }
 
     fn set_read_only(&self) -> Result<()> {

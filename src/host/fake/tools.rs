@@ -64,7 +64,7 @@ impl FsTools for Fake {
         if world.mounts.iter().any(|mount| mount.holds(device.device().0)) {
             return Err(Error::call("e2fsck", &path, Errno::EBUSY));
         }
-        world.grow(device.device().0, false).map_err(|errno| Error::call("resize2fs", &path, errno))
+        world.grow(device.device().0, None).map_err(|errno| Error::call("resize2fs", &path, errno))
     }
 
     fn smallest(&self, device: &HeldLoop) -> Result<Bytes> {

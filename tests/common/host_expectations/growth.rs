@@ -2,7 +2,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use ullage::host::Result;
-use ullage::model::{Bytes, FsKind, MountOptions};
+use ullage::model::{Bytes, FsKind, MountAttributes, MountOptions};
 
 use super::{
     Bed, Expectation, attached, formatted_image, formatted_image_of, mounted, refused_with, smallest, soon_free,
@@ -12,6 +12,7 @@ use super::{
 pub(super) const EXPECTATIONS: &[Expectation] = &[
     ("usage shows the filesystem's own size", usage),
     ("a filesystem grows while it is mounted", grow),
+    ("a filesystem does not grow through a mount that refuses writes", grow_read_only),
     ("a filesystem grows before it is mounted anywhere", grow_detached),
     ("a filesystem that fills its device is left as it is", grow_full),
     ("an ext4 grows while it is not mounted", grow_offline),
@@ -48,6 +49,25 @@ fn grow(bed: &dyn Bed) {
         let device = machine.mounts.at(&target).unwrap().unwrap().device.unwrap();
         machine.loops.set_capacity(device).unwrap();
         grown_or_not_permitted(bed, &target, fs, size, machine.mounts.grow(&target, fs));
+        unmounted(bed, &target);
+        soon_free(bed, &image);
+    }
+}
+
+fn grow_read_only(bed: &dyn Bed) {
+    let machine = bed.machine();
+    for fs in FsKind::ALL {
+        let image = formatted_image(bed, fs);
+        let (target, reader) = (mounted(bed, &image, fs, "mount"), bed.mount_point("reader"));
+        machine.files.create_dir(&reader).unwrap();
+        machine.mounts.bind(&target, &reader, &MountAttributes::reading(true)).unwrap();
+        let size = Bytes::mib(700);
+        machine.files.set_len(&image, size).unwrap();
+        machine.loops.set_capacity(machine.mounts.at(&reader).unwrap().unwrap().device.unwrap()).unwrap();
+        refused_with(machine.mounts.grow(&reader, fs), &[Errno::EROFS, Errno::EPERM]);
+        assert!(is_about(machine.mounts.usage(&target).unwrap().total, smallest(fs)), "{fs}");
+        grown_or_not_permitted(bed, &target, fs, size, machine.mounts.grow(&target, fs));
+        unmounted(bed, &reader);
         unmounted(bed, &target);
         soon_free(bed, &image);
     }

@@ -1,7 +1,7 @@
 //! Volumes become larger, at once or later, and whole or not at all.
 
 use nix::errno::Errno;
-use ullage::engine::{Kind, SizeRange, StageRequest};
+use ullage::engine::{Kind, PublishRequest, SizeRange, StageRequest};
 use ullage::host::fake::How;
 use ullage::model::{Bytes, Content, MountOptions};
 
@@ -78,6 +78,28 @@ fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
     assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(2));
     assert!(!world.engine.record(&volume.id()).unwrap().growth_is_pending());
     assert_eq!(world.expand(&volume, Bytes::gib(2), Some(&volume.staging())).unwrap(), Bytes::gib(2));
+}
+
+#[test]
+fn what_one_reader_has_grows_where_it_is_staged_with_writes() {
+    for (stage_flags, expected) in [(&[][..], Ok(Bytes::gib(2))), (&["ro"], Err(Kind::NotNow))] {
+        let world = World::new();
+        let volume = Volume::xfs("db");
+        world.create(&volume).unwrap();
+        let (staging, access, target) = (volume.staging(), volume.access(), volume.target());
+        let options = MountOptions::from_flags(stage_flags);
+        world.engine.stage(&volume.id(), &StageRequest { staging: staging.clone(), access, options }).unwrap();
+        let (read_only, exclusive, pod) = (true, false, None);
+        let request = PublishRequest { staging, target: target.clone(), access, read_only, exclusive, pod };
+        world.engine.publish(&volume.id(), &request).unwrap();
+        let grown = world.expand(&volume, Bytes::gib(2), Some(&target));
+        let said = grown.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(grown.map_err(|error| error.kind()), expected);
+        assert_eq!(said.contains("the filesystem is mounted read-only"), expected.is_err(), "{said}");
+        let size = world.fake.filesystem(&volume.image()).unwrap().size;
+        assert_eq!(size, expected.unwrap_or(Bytes::gib(1)));
+        assert_eq!(world.engine.record(&volume.id()).unwrap().growth_is_pending(), expected.is_err());
+    }
 }
 
 #[test]
