@@ -68,6 +68,10 @@ impl Engine {
         let pool = self.pool(&request.spec.pool)?;
         let request = &pool.as_it_can_be(request);
         let found = self.find(id)?;
+        // In another pool it would be made a second time, and both be refused once that one is back.
+        if let Some(lost) = found.is_none().then(|| self.lost(id)).flatten() {
+            return Err(lost);
+        }
         match (decide(found.as_ref().map(|found| &found.record), request), found) {
             (Decision::Same, Some(found)) => return Ok((found.record, false)),
             (Decision::Conflict(difference), _) => return Err(Error::Conflict { id: id.clone(), difference }),

@@ -99,6 +99,14 @@ impl Ledger {
         promises.lacking.remove(id);
     }
 
+    pub(super) fn has(&self, id: &VolumeId) -> bool {
+        self.promises().volumes.contains_key(id)
+    }
+
+    pub(super) fn ids(&self) -> Vec<VolumeId> {
+        self.promises().volumes.keys().cloned().collect()
+    }
+
     /// The volumes that are reserved.
     pub(super) fn reserved(&self) -> Vec<VolumeId> {
         let promises = self.promises();

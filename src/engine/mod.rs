@@ -199,12 +199,20 @@ impl Engine {
 
     /// Not to be found: it does not exist, unless it may lie in a pool that is out of reach.
     fn missing(&self, id: &VolumeId) -> Error {
-        for pool in &self.pools {
-            if let Err(Error::NotServed { pool, reason }) = pool.still_there(&self.machine) {
-                return Error::NoVolumeHere { id: id.clone(), pool, reason };
-            }
+        let anywhere = || self.pools.iter().find_map(|pool| self.out_of_reach(pool, id));
+        self.lost(id).or_else(anywhere).unwrap_or_else(|| Error::NoVolume(id.clone()))
+    }
+
+    /// That a volume lies in a pool that is out of reach, and had it when it was served last.
+    fn lost(&self, id: &VolumeId) -> Option<Error> {
+        self.pools.iter().filter(|pool| pool.ledger.has(id)).find_map(|pool| self.out_of_reach(pool, id))
+    }
+
+    fn out_of_reach(&self, pool: &Pool, id: &VolumeId) -> Option<Error> {
+        match pool.still_there(&self.machine) {
+            Err(Error::NotServed { pool, reason }) => Some(Error::NoVolumeHere { id: id.clone(), pool, reason }),
+            _ => None,
         }
-        Error::NoVolume(id.clone())
     }
 
     /// Who takes a volume off a path, though it may not be known in which pool it lies.

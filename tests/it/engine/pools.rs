@@ -87,6 +87,34 @@ fn a_pool_that_is_lost_is_noticed_by_whoever_misses_a_volume() {
 }
 
 #[test]
+fn a_name_that_a_lost_pool_has_is_made_in_no_other() {
+    let mut world = two_pools();
+    let mut request = Volume::xfs("db").request();
+    request.spec.pool = PoolName::parse("other").unwrap();
+    world.engine.create(&request).unwrap();
+    lose(&world, "/other/pool.yaml");
+    world.fake.machine().files.rename(Path::new("/other/volumes"), Path::new("/kubelet/volumes")).unwrap();
+    for noticed in [false, true] {
+        for error in [world.create(&Volume::xfs("db")).unwrap_err(), world.engine.create(&request).unwrap_err()] {
+            let text = "volume 'db' was not found, and pool 'other' is not served: its marker is gone: is its disk still mounted?";
+            assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Unavailable, text), "{noticed}");
+        }
+        world.create(&Volume::xfs("another")).unwrap();
+        world.engine.tend();
+    }
+    world.fake.machine().files.rename(Path::new("/kubelet/volumes"), Path::new("/other/volumes")).unwrap();
+    world.fake.machine().files.rename(Path::new("/kubelet/lost"), Path::new("/other/pool.yaml")).unwrap();
+    world.engine.tend();
+    world.stage(&Volume::xfs("db")).unwrap();
+    // Of a pool that was never served nothing is known.
+    world.unstage(&Volume::xfs("db")).unwrap();
+    lose(&world, "/other/pool.yaml");
+    world.restart(How::Kill);
+    world.engine.recover();
+    world.create(&Volume::xfs("db")).unwrap();
+}
+
+#[test]
 fn an_image_without_a_record_is_neither_made_anew_nor_deleted() {
     let world = World::new();
     let volume = Volume::xfs("db");
