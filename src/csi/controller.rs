@@ -206,13 +206,13 @@ impl Door {
         Ok((entries, String::new()))
     }
 
-    /// Every volume, with those whose record cannot be read.
+    /// Every volume, with those whose record cannot be read, and those of pools that are out of reach.
     fn known(&self) -> Result<BTreeSet<VolumeId>, Error> {
         let (records, _) = self.engine.list(None, 0)?;
         let aside = self.engine.set_aside();
         let names = aside.iter().filter_map(|aside| aside.path.file_name()?.to_str());
         let aside = names.filter_map(|name| VolumeId::parse(name).ok());
-        Ok(records.into_iter().map(|record| record.id).chain(aside).collect())
+        Ok(records.into_iter().map(|record| record.id).chain(aside).chain(self.engine.lost_volumes()).collect())
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Error {
     NoPool { pool: PoolName, known: String },
     #[error("pool '{pool}' is not served: {reason}")]
     NotServed { pool: PoolName, reason: String },
+    #[error("pool '{pool}' is not served any more: {reason}")]
+    PoolGone { pool: PoolName, reason: String },
     #[error(
         "the volumes of pool '{pool}' are images: directories can be taken over by a pool of the backend 'quota' only"
     )]
@@ -122,7 +124,7 @@ impl Error {
             Self::NotServed { .. } | Self::NoFilesystem { .. } => Kind::Full,
             Self::Projects(projects::Error::Exhausted { .. }) => Kind::Full,
             Self::Projects(projects::Error::Busy { .. }) => Kind::Busy,
-            Self::NoVolumeHere { .. } | Self::Unfinished(_) => Kind::Unavailable,
+            Self::NoVolumeHere { .. } | Self::PoolGone { .. } | Self::Unfinished(_) => Kind::Unavailable,
             Self::CannotGrow(_) | Self::Smaller { .. } | Self::PastLimit { .. } => Kind::SizeRefused,
             Self::RefusedAgain { .. } => Kind::RefusedAgain,
             Self::Larger { .. } | Self::Unshrinkable { .. } | Self::TooFull { .. } | Self::TooSmall { .. } => {
@@ -144,12 +146,13 @@ impl Error {
         }
     }
 
-    /// A `Full` of any sort, met while growing: the size is refused, on this node and every other.
+    /// A `Full` of any sort, met while growing: the size is refused, on this node and every other. Another node has not the pool
+    /// of a volume that is there.
     pub(super) fn when_growing(self) -> Self {
-        match (self.kind(), &self) {
-            (_, Self::NotServed { .. }) => self,
-            (Kind::Full, _) => Self::CannotGrow(Box::new(self)),
-            _ => self,
+        match (self.kind(), self) {
+            (_, Self::NotServed { pool, reason }) => Self::PoolGone { pool, reason },
+            (Kind::Full, full) => Self::CannotGrow(Box::new(full)),
+            (_, other) => other,
         }
     }
 }
@@ -191,5 +194,25 @@ fn kind_of(error: &backend::Error) -> Kind {
         | Backend::PoolImageTooLarge { .. }
         | Backend::NoRoomForImage { .. }
         | Backend::Host(_) => Kind::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_met_while_growing_sends_the_volume_to_another_node() {
+        let (pool, reason) = (PoolName::parse("default").unwrap(), "its marker is gone".to_owned());
+        let (asked, free, reserve) = (Bytes::gib(2), Bytes::ZERO, Bytes::ZERO);
+        let cases = [
+            (Error::NotServed { pool: pool.clone(), reason }, Kind::Unavailable),
+            (Error::RanFull { pool: pool.clone(), asked, free, reserve }, Kind::SizeRefused),
+            (Error::TooLong { pool, asked, longest: Bytes::gib(1) }, Kind::SizeRefused),
+            (Error::Busy(VolumeId::from_name("db")), Kind::Busy),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.when_growing().kind(), expected);
+        }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use tonic::Code::Internal;
+use tonic::Code::{Internal, Unavailable};
 use ullage::host::fake::Fake;
 use ullage::model::Bytes;
 use ullage::rpc::csi::{
-    ControllerGetVolumeHealthRequest, ControllerListVolumeHealthRequest, NodeGetStorageHealthRequest,
-    NodeGetVolumeHealthRequest, StorageHealthErrorType, VolumeHealth, VolumeHealthErrorType,
+    ControllerGetVolumeHealthRequest, ControllerListVolumeHealthRequest, ListVolumesRequest,
+    NodeGetStorageHealthRequest, NodeGetVolumeHealthRequest, StorageHealthErrorType, VolumeHealth,
+    VolumeHealthErrorType,
 };
 
 use super::ask::*;
@@ -79,6 +80,36 @@ async fn only_what_is_wrong_is_listed_in_pages() {
     assert_eq!(first, ["a", "c"]);
     assert_eq!(list(2, token).await, (vec!["d".to_owned()], String::new()));
     assert_eq!(list(3, String::new()).await.1, "");
+}
+
+/// "The Plugin SHOULD omit volumes with no known adverse health condition": who is left out is well.
+#[tokio::test]
+async fn the_volumes_of_a_lost_pool_are_not_among_those_that_are_well() {
+    let mut server =
+        Server::with(Fake::new(Bytes::gib(100)), vec![pool("default", POOL), pool("other", "/other")]).await;
+    for (name, pool) in [("a", "other"), ("b", "default"), ("c", "other")] {
+        server.published(create_with(name, &[("pool", pool)])).await;
+    }
+    let files = server.fake.machine().files;
+    for name in ["pool.yaml", "volumes"] {
+        files.rename(&Path::new("/other").join(name), &Path::new("/kubelet").join(name)).unwrap();
+    }
+    for noticed in [false, true] {
+        let request = ControllerListVolumeHealthRequest::default();
+        let sick = server.controller.controller_list_volume_health(request).await.unwrap().into_inner().entries;
+        assert_eq!(sick.iter().map(|entry| entry.volume_id.as_str()).collect::<Vec<_>>(), ["a", "c"], "{noticed}");
+        for health in &sick {
+            assert_eq!(words(health), [(VolumeHealthErrorType::Inaccessible, "PoolNotServed")]);
+            assert_eq!(of_controller(&mut server, &health.volume_id).await, *health);
+        }
+        let listed = server.controller.list_volumes(ListVolumesRequest::default()).await.unwrap().into_inner().entries;
+        let listed: Vec<_> = listed.into_iter().map(|entry| entry.volume.unwrap().volume_id).collect();
+        assert_eq!(listed, ["b"], "what a volume is stands in its record");
+        // No other node has it: RESOURCE_EXHAUSTED would be wrong.
+        let text = "volume 'a' was not found, and pool 'other' is not served";
+        refused(server.node.node_expand_volume(expand("a", 2 * GIB, 0)).await, Unavailable, text);
+        server.engine.tend();
+    }
 }
 
 #[tokio::test]
