@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::pool::Pool;
 use super::{Error, Result};
 use crate::backend::tag_of;
 use crate::host::Machine;
 use crate::model::{ProjectId, ProjectUsage, VolumeId};
-use crate::projects::{Block, EtcFiles, Holder, Lines, Project, Projects};
+use crate::projects::{Block, EtcFiles, Holder, Lines, Project, ProjectRange, Projects};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What pools of limits share.
@@ -16,8 +16,9 @@ pub(super) struct Tables(Mutex<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Who has which project, of each filesystem on which such a pool lies, by its number (`st_dev`).
-    projects: HashMap<u64, Arc<Projects>>,
+    /// Who has which project, of each filesystem on which such a pool is served, by its number (`st_dev`). When the last one
+    /// is not any more, the number may be given to another.
+    projects: HashMap<u64, Weak<Projects>>,
     /// `/etc/projects` and `/etc/projid`, by the directory in which they lie.
     etc: HashMap<PathBuf, Arc<EtcFiles>>,
 }
@@ -40,8 +41,7 @@ impl Tables {
         let there = machine.files.stat(path).map_err(|error| error.to_string())?;
         let device = there.ok_or_else(|| format!("{} does not exist", path.display()))?.id.device;
         let mut shared = self.0.lock().expect("no holder panics");
-        let projects =
-            shared.projects.entry(device).or_insert_with(|| Arc::new(Projects::new(settings.projects))).clone();
+        let projects = shared.projects_on(device, settings.projects);
         if projects.range() != settings.projects {
             let (range, other) = (settings.projects, projects.range());
             return Err(format!("its projectIds are {range}, and another pool's on the same filesystem are {other}"));
@@ -50,6 +50,18 @@ impl Tables {
         let etc = etc.or_insert_with(|| Arc::new(EtcFiles::new(machine.files.clone(), &settings.etc))).clone();
         let block = Block::new(pool.name(), marker).map_err(|error| error.to_string())?;
         Ok(Limits { projects, etc, block, writes_names: settings.writes_names })
+    }
+}
+
+impl Shared {
+    fn projects_on(&mut self, device: u64, range: ProjectRange) -> Arc<Projects> {
+        if let Some(known) = self.projects.get(&device).and_then(Weak::upgrade) {
+            return known;
+        }
+        let new = Arc::new(Projects::new(range));
+        self.projects.retain(|_, projects| projects.strong_count() > 0);
+        self.projects.insert(device, Arc::downgrade(&new));
+        new
     }
 }
 

@@ -54,6 +54,14 @@ impl Projects {
         found.into_iter().filter_map(|holder| taken.hold(holder)).collect()
     }
 
+    /// Forgets what is known of a pool: nothing is given out there before it is read again. What of it is still on the filesystem
+    /// the kernel counts.
+    pub fn leave(&self, pool: &Path) {
+        let mut taken = self.taken();
+        taken.forget(|holder| holder.path().starts_with(pool));
+        taken.set_unread(pool);
+    }
+
     /// The project of a volume.
     pub fn fetch(&self, name: &str) -> Option<Project> {
         self.taken().named(name).cloned()

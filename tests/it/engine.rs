@@ -7,6 +7,7 @@ mod limits;
 mod pods;
 mod pool_image;
 mod pools;
+mod shared;
 mod volumes;
 
 use ullage::engine::{Error, Kind};

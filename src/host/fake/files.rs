@@ -245,17 +245,22 @@ impl Files for Fake {
         world.step("fsync", to)?;
         world.sync_parent(to);
         world.sync_parent(from);
+        drop(world);
+        self.after("rename");
         Ok(())
     }
 
     fn read(&self, file: &Path) -> Result<Option<Vec<u8>>> {
         let mut world = self.world();
         world.step("read", file)?;
-        match world.file(file) {
+        let content = match world.file(file) {
             Ok(inode) => Ok(Some(inode.content.clone())),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(Error::call("read", file, errno)),
-        }
+        };
+        drop(world);
+        self.after("read");
+        content
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
@@ -289,10 +294,10 @@ impl Files for Fake {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
         world.step("stat", path)?;
-        let Ok(ino) = world.find(path) else { return Ok(None) };
+        let Ok(Place { ino, ground }) = world.place(path) else { return Ok(None) };
         let inode = world.now.inode(ino);
         let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
-        let id = FileId { device: DEVICE, inode: ino };
+        let id = FileId { device: world.number_of(ground), inode: ino };
         let (size, allocated, changed) = (inode.len, inode.allocated, (inode.changes, 0));
         Ok(Some(Stat { id, kind, size, allocated, owner: inode.owner(), changed }))
     }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 
 use super::disk::Ino;
-use super::files::DEVICE;
 use super::loops::Hold;
 use super::projects::{self, Place};
 use super::{Fake, FakeFs, World};
@@ -49,11 +48,6 @@ impl FakeMount {
     fn device_number(&self) -> (u32, u32) {
         self.device.map_or(DISK, |device| (LoopDevice::MAJOR, device))
     }
-
-    fn root_id(&self) -> FileId {
-        let node = FileId { device: NODES, inode: self.device.unwrap_or_default().into() };
-        self.root.map_or(node, |inode| FileId { device: DEVICE, inode })
-    }
 }
 
 struct FakeDetached {
@@ -93,6 +87,12 @@ impl World {
     /// The filesystem of a mount.
     pub(super) fn ground_of(&self, mount: &FakeMount) -> projects::Ground {
         projects::Ground(mount.device.and_then(|device| self.loops.get(device)).map(|device| device.image))
+    }
+
+    fn root_id(&self, mount: &FakeMount) -> FileId {
+        let node = FileId { device: NODES, inode: mount.device.unwrap_or_default().into() };
+        let device = self.number_of(self.ground_of(mount));
+        mount.root.map_or(node, |inode| FileId { device, inode })
     }
 
     fn fs_of(&self, mount: &FakeMount) -> Option<FsKind> {
@@ -219,7 +219,7 @@ impl Mounts for Fake {
             device: mount.device.map(LoopDevice),
             is_block: mount.root.is_none(),
             read_only: mount.attributes.read_only || mount.fs_read_only,
-            root: mount.root_id(),
+            root: world.root_id(mount),
         }))
     }
 
