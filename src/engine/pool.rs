@@ -127,14 +127,10 @@ impl Pool {
         let mut failed = None;
         for name in machine.files.list(&self.dir.trash())? {
             let dir = VolumeDir::found_in_trash(&self.dir, &name);
-            match self.backend.reclaim(&dir) {
-                Ok(Some(project)) => {
-                    if let Some(limits) = self.limits() {
-                        limits.projects.release(project, dir.path());
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => drop(failed.get_or_insert(error)),
+            match (self.backend.reclaim(&dir), self.limits()) {
+                (Ok(_), Some(limits)) => limits.projects.release(dir.path()),
+                (Ok(_), None) => {}
+                (Err(error), _) => drop(failed.get_or_insert(error)),
             }
         }
         Ok(failed.map_or(Ok(()), Err)?)

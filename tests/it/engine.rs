@@ -2,6 +2,7 @@
 
 mod capacity;
 mod growth;
+mod ids;
 mod import;
 mod limits;
 mod pods;
