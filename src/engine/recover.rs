@@ -57,6 +57,9 @@ impl Engine {
             tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
         }
         self.reserve_again(pool);
+        if let Some(limits) = pool.limits() {
+            limits.write_names(pool); // somebody may have taken them away
+        }
         if let Err(error) = pool.empty_trash(&self.machine) {
             tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
         }

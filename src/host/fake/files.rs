@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use super::disk::{Ino, Inode, ROOT};
 use super::projects::{Ground, Place};
 use super::{Fake, World};
-use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside, beside_shared};
 use crate::model::{Bytes, Owner, Usage};
 
 /// The disk's `st_dev`: 8:1.
@@ -135,7 +135,7 @@ impl World {
 
     /// Gives a file a new content by way of another beside it, and makes both the content and the name last.
     fn replace(&mut self, file: &Path, content: &[u8], owner: Option<Owner>) -> Result<()> {
-        let temporary = beside(file);
+        let temporary = if owner.is_some() { beside_shared(file) } else { beside(file) };
         self.step("write", &temporary)?;
         let ino = self.write(&temporary, content).map_err(failed("write", &temporary))?;
         if owner.is_some() {

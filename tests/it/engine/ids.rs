@@ -1,13 +1,16 @@
 //! Which project ids volumes get, whatever fails, and whoever comes in between: the lowest that nobody has.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Event, Level, Metadata, Subscriber};
 use ullage::config::{Overcommit, PoolConfig};
 use ullage::engine::Result;
 use ullage::host::fake::{Cut, Fake, How};
-use ullage::model::{Backend, Bytes, VolumeId};
+use ullage::model::{Backend, Bytes, ProjectId, ProjectLimit, VolumeId};
 use ullage::store::Record;
 
 use crate::world::{POOL, Volume, World, pool};
@@ -95,4 +98,74 @@ fn a_volume_that_could_not_be_deleted_keeps_its_id_and_its_name() {
     assert_eq!(next(&world, "c"), 102, "its data is still there");
     world.engine.tend();
     assert_eq!(next(&world, "d"), 100);
+}
+
+#[test]
+fn names_that_somebody_takes_away_or_could_not_be_written_come_back_behind_the_calls() {
+    let world = world();
+    let files = world.fake.machine().files;
+    create(&world, "a").unwrap();
+    files.write_whole(Path::new("/etc/projects"), b"7:/theirs\n").unwrap();
+    files.write_whole(Path::new("/etc/projid.ullage-new"), b"half a fi").unwrap();
+    files.write_whole(Path::new("/etc/projid.new"), b"somebody's").unwrap();
+    world.engine.tend();
+    assert_eq!(named(&world), ["7:/theirs", "100:/pool/volumes/a/data"]);
+    assert_eq!(files.list(Path::new("/etc")).unwrap(), ["projects", "projid", "projid.new"]);
+}
+
+/// Where limits are said to be nobody's.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Said {
+    fn enabled(&self, about: &Metadata<'_>) -> bool {
+        about.target() == "ullage::engine::projects" && *about.level() == Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Values<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Said {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "ids" {
+            self.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+#[test]
+fn limits_of_nobody_are_told_of_when_a_pool_is_opened_and_left_alone() {
+    let mut world = world();
+    let machine = world.fake.machine();
+    let limit = |id: u32, bytes: Option<Bytes>| {
+        let limit = ProjectLimit { bytes, ..ProjectLimit::default() };
+        machine.quotas.set_limit(Path::new(POOL), ProjectId::new(id).unwrap(), limit).unwrap();
+    };
+    create(&world, "a").unwrap();
+    create(&world, "deleted").unwrap();
+    delete(&world, "deleted").unwrap();
+    for id in [7, 103, 104, 105, 106] {
+        limit(id, Some(Bytes::gib(1)));
+    }
+    limit(106, None);
+    machine.files.write_whole(Path::new("/etc/projects"), b"105:/planned\n").unwrap();
+    let said = Said::default();
+    let _log = tracing::subscriber::set_default(said.clone());
+    world.restart(How::Kill);
+    world.engine.recover();
+    assert_eq!(*said.0.lock().unwrap(), ["103, 104"]);
+    assert_eq!(["b", "c"].map(|name| next(&world, name)), [102, 106]);
 }
