@@ -33,7 +33,7 @@
 //! # The way of a request
 //!
 //! **CreateVolume**: socket, `csi::controller`, pure conversion (every bad parameter ends there), [`engine::Engine::create`]:
-//! lock the id, read the record, decide (pure), admit under the pool's lock, write the record as *Creating*, provision,
+//! lock the id, read the record, decide (pure), admit under the lock of its filesystem's promises, write the record as *Creating*, provision,
 //! write it as *Ready*, answer. A *Creating* record that is found means that a call did not finish: what it left is
 //! thrown away and made afresh. The id is a function of the request's name, so there is no index to lose.
 //!

@@ -18,7 +18,7 @@ impl Engine {
             return Ok(Capacity { available: Bytes::ZERO, maximum: Bytes::ZERO });
         };
         let room = pool.room(&self.machine)?;
-        let sparse = pool.ground(&self.machine).is_sparse(sparse);
+        let sparse = pool.ledger.is_sparse(sparse);
         let available = match (sparse, room.sparse_bound) {
             (false, _) => room.available,
             (true, _) if room.available == Bytes::ZERO => Bytes::ZERO,

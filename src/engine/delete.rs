@@ -1,6 +1,8 @@
 use super::pool::Pool;
+use super::projects::Limits;
 use super::{Engine, Error, Found, Result};
 use crate::model::VolumeId;
+use crate::store::VolumeDir;
 
 impl Engine {
     /// Deletes a volume. One that is not there is deleted already.
@@ -74,16 +76,31 @@ impl Engine {
 
     /// Moves whatever lies in a volume's directory to the trash.
     pub(super) fn discard(&self, pool: &Pool, id: &VolumeId) -> Result<()> {
-        let (files, dir) = (&self.machine.files, pool.dir.volume(id));
+        let (files, dir, limits) = (&self.machine.files, pool.dir.volume(id), pool.limits());
         if files.stat(dir.path())?.is_some() {
-            let trash = pool.trash_for(id);
-            files.rename(dir.path(), trash.path())?;
-            if let Some(limits) = pool.limits() {
-                limits.projects.retire(id.as_str(), trash.path());
-                limits.write_names(pool);
-            }
+            self.throw_away(pool, &dir, id, limits.as_ref())?;
+        } else if let Some(limits) = &limits {
+            // A call may have claimed a project, and have made nothing.
+            limits.projects.remove(id.as_str());
+        }
+        if let Some(limits) = limits {
+            limits.write_names(pool);
         }
         pool.backend.forget(id);
         Ok(())
+    }
+
+    fn throw_away(&self, pool: &Pool, dir: &VolumeDir, id: &VolumeId, limits: Option<&Limits>) -> Result<()> {
+        let (files, trash) = (&self.machine.files, pool.trash_for(id));
+        let retired = limits.and_then(|limits| Some((limits, limits.projects.retire(id.as_str(), trash.path())?)));
+        let thrown = files.rename(dir.path(), trash.path());
+        // Renamed it may be all the same, and then its id is that of the trash.
+        if thrown.is_err()
+            && let Some((limits, project)) = retired
+            && matches!(files.stat(dir.path()), Ok(Some(_)))
+        {
+            limits.projects.bring_back(project, trash.path());
+        }
+        Ok(thrown?)
     }
 }

@@ -124,7 +124,7 @@ impl Engine {
             return Err(self.unfit(planned, format!("it takes {held}, more than its limit of {}", planned.size)));
         }
         let promise = Promise { dir: dir.clone(), project: Some(planned.project), size: planned.size, sparse: false };
-        let admission = pool.ledger.admit_held(pool.ground(&self.machine), &planned.id, promise, held)?;
+        let admission = pool.ledger.admit_held(&self.machine, &planned.id, promise, held)?;
         if !apply {
             return Ok((Outcome::Possible, Some(admission)));
         }

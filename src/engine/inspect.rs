@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::ledger::Room;
+use super::room::Room;
 use super::{Engine, Error, Result};
 use crate::backend::Fault;
 use crate::config::PoolConfig;

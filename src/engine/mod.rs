@@ -1,7 +1,7 @@
 //! What a volume means: who may have it, when it exists, how large it is. Synchronous; the only writer of records.
 //!
-//! Every call owns its volume's lock from beginning to end, and nobody waits for one. The pool's lock is held only
-//! while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
+//! Every call owns its volume's lock from beginning to end, and nobody waits for one. The lock of a filesystem is
+//! held only while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
 //! answer it would have given.
 
 mod audit;
@@ -24,6 +24,7 @@ mod publish;
 mod recover;
 mod refusals;
 mod remount;
+mod room;
 mod shrink;
 mod view;
 
@@ -33,10 +34,10 @@ pub use error::{Error, Kind, Result};
 pub use expand::SizeRange;
 pub use import::{Imported, Outcome};
 pub use inspect::{PoolStatus, SetAside};
-pub use ledger::Room;
 pub use located::{Expected, Located, Place, Source, Whereabouts};
 pub use mount::MountRequest;
 pub use publish::{Access, PublishRequest, StageRequest};
+pub use room::Room;
 pub use view::{Inspection, Sample, View};
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ use crate::host::Machine;
 use crate::model::{PoolName, VolumeId};
 use crate::store::{self, Phase, Record, Records, VolumeDir};
 use audit::Audited;
+use ledger::Library;
 use locks::VolumeLocks;
 use pool::Pool;
 use projects::Tables;
@@ -60,6 +62,7 @@ pub struct Engine {
     machine: Machine,
     pools: Vec<Pool>,
     records: Records,
+    library: Library,
     tables: Tables,
     audited: Audited,
     locks: VolumeLocks,
@@ -86,6 +89,7 @@ impl Engine {
             pools: pools.into_iter().map(|config| Pool::new(&machine, config)).collect(),
             records: Records::new(machine.files.clone()),
             machine,
+            library: Library::default(),
             tables: Tables::default(),
             audited: Audited::default(),
             locks: VolumeLocks::default(),

@@ -1,14 +1,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
+use nix::errno::Errno;
 use ulid::Ulid;
 
-use super::ledger::{Admission, Ground, Ledger, Promise, Room};
+use super::ledger::{Admission, Ledger, Library, Promise};
 use super::opening::Proofs;
 use super::projects::Limits;
+use super::room::{Ground, Room};
 use super::{Error, Result};
 use crate::backend::{self, Backend};
 use crate::config::PoolConfig;
-use crate::host::{Lock, Machine};
+use crate::host::{self, Lock, Machine};
 use crate::model::{Bytes, PoolName, VolumeId};
 use crate::store::{PoolDir, VolumeDir};
 
@@ -16,10 +18,10 @@ use crate::store::{PoolDir, VolumeDir};
 pub(super) struct Pool {
     pub(super) config: PoolConfig,
     pub(super) dir: PoolDir,
-    pub(super) backend: Box<dyn Backend>,
+    pub(super) backend: Arc<dyn Backend>,
     pub(super) ledger: Ledger,
     state: RwLock<Result<Served, String>>,
-    /// What a pool of limits has besides, from its first opening on.
+    /// What a pool of limits has besides, from its opening on.
     limits: RwLock<Option<Limits>>,
     /// Held by whoever empties the trash: whoever comes second waits for the room that the first one makes.
     emptying: Mutex<()>,
@@ -42,12 +44,13 @@ impl Pool {
     pub(super) fn new(machine: &Machine, config: PoolConfig) -> Self {
         let dir = PoolDir::new(&config.path);
         let state = RwLock::new(Err("it has not been opened yet".to_owned()));
-        let backend = backend::of(config.backend, machine);
+        let backend: Arc<dyn Backend> = backend::of(config.backend, machine).into();
+        let ground = Ground { config: config.clone(), dir: dir.clone(), backend: backend.clone() };
         Self {
             config,
             dir,
             backend,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(ground),
             state,
             limits: RwLock::default(),
             emptying: Mutex::default(),
@@ -67,7 +70,7 @@ impl Pool {
         self.state().is_ok()
     }
 
-    /// What a pool of limits has besides; none before it was opened.
+    /// What a pool of limits has besides; none before it is opened.
     pub(super) fn limits(&self) -> Option<Limits> {
         self.limits.read().expect("no holder panics").clone()
     }
@@ -83,7 +86,29 @@ impl Pool {
     }
 
     pub(super) fn serve(&self, served: Result<Served, String>) {
+        let is_lost = served.is_err();
         *self.state.write().expect("no holder panics") = served;
+        if is_lost {
+            self.leave();
+        }
+    }
+
+    /// Nothing of a pool that is not served counts for others any more: where it lay, or under that number, another filesystem
+    /// may come to lie.
+    fn leave(&self) {
+        self.ledger.leave();
+        let limits = self.limits.write().expect("no holder panics").take();
+        if let Some(limits) = limits {
+            limits.projects.leave(self.dir.path());
+        }
+    }
+
+    /// Begins to count what is promised, beside the other pools on its filesystem.
+    pub(super) fn begin(&self, machine: &Machine, library: &Library) -> Result<(), host::Error> {
+        let there = machine.files.stat(self.dir.path())?;
+        let there = there.ok_or_else(|| host::Error::call("stat", self.dir.path(), Errno::ENOENT))?;
+        self.ledger.begin(library, there.id.device);
+        Ok(())
     }
 
     /// A place in the trash that nothing has had yet.
@@ -102,25 +127,17 @@ impl Pool {
         let mut failed = None;
         for name in machine.files.list(&self.dir.trash())? {
             let dir = VolumeDir::found_in_trash(&self.dir, &name);
-            match self.backend.reclaim(&dir) {
-                Ok(Some(project)) => {
-                    if let Some(limits) = self.limits() {
-                        limits.projects.release(project, dir.path());
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => drop(failed.get_or_insert(error)),
+            match (self.backend.reclaim(&dir), self.limits()) {
+                (Ok(_), Some(limits)) => limits.projects.release(dir.path()),
+                (Ok(_), None) => {}
+                (Err(error), _) => drop(failed.get_or_insert(error)),
             }
         }
         Ok(failed.map_or(Ok(()), Err)?)
     }
 
     pub(super) fn room(&self, machine: &Machine) -> Result<Room> {
-        Ok(self.ledger.room(self.ground(machine))?)
-    }
-
-    pub(super) fn ground<'a>(&'a self, machine: &'a Machine) -> Ground<'a> {
-        Ground { machine, config: &self.config, dir: &self.dir, backend: &*self.backend }
+        Ok(self.ledger.room(machine)?)
     }
 
     /// What to say when blocks that were admitted could not be had.
@@ -138,12 +155,12 @@ impl Pool {
         if promise.size > longest {
             return Err(Error::TooLong { pool: self.name().clone(), asked: promise.size, longest });
         }
-        match self.ledger.admit(self.ground(machine), id, promise.clone()) {
+        match self.ledger.admit(machine, id, promise.clone()) {
             Err(Error::Full { .. }) => {
                 if let Err(error) = self.empty_trash(machine) {
                     tracing::warn!(pool = %self.name(), %error, "the trash is not empty");
                 }
-                self.ledger.admit(self.ground(machine), id, promise)
+                self.ledger.admit(machine, id, promise)
             }
             other => other,
         }

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::pool::Pool;
 use super::{Error, Result};
 use crate::backend::tag_of;
 use crate::host::Machine;
-use crate::model::{ProjectId, ProjectUsage, VolumeId};
-use crate::projects::{Block, EtcFiles, Holder, Lines, Project, Projects};
+use crate::model::{ProjectId, ProjectLimit, ProjectUsage, VolumeId};
+use crate::projects::{Block, EtcFiles, Holder, Lines, Project, ProjectRange, Projects};
 use crate::store::{PoolDir, Record, VolumeDir};
 
 /// What pools of limits share.
@@ -16,8 +16,9 @@ pub(super) struct Tables(Mutex<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Who has which project, of each filesystem on which such a pool lies, by its number (`st_dev`).
-    projects: HashMap<u64, Arc<Projects>>,
+    /// Who has which project, of each filesystem on which such a pool is served, by its number (`st_dev`). When the last one
+    /// is not any more, the number may be given to another.
+    projects: HashMap<u64, Weak<Projects>>,
     /// `/etc/projects` and `/etc/projid`, by the directory in which they lie.
     etc: HashMap<PathBuf, Arc<EtcFiles>>,
 }
@@ -31,6 +32,8 @@ pub(super) struct Limits {
     block: Block,
     /// Whether it has any.
     writes_names: bool,
+    /// Why they could not be written the last time.
+    refused: Arc<Mutex<Option<String>>>,
 }
 
 impl Tables {
@@ -40,8 +43,7 @@ impl Tables {
         let there = machine.files.stat(path).map_err(|error| error.to_string())?;
         let device = there.ok_or_else(|| format!("{} does not exist", path.display()))?.id.device;
         let mut shared = self.0.lock().expect("no holder panics");
-        let projects =
-            shared.projects.entry(device).or_insert_with(|| Arc::new(Projects::new(settings.projects))).clone();
+        let projects = shared.projects_on(device, settings.projects);
         if projects.range() != settings.projects {
             let (range, other) = (settings.projects, projects.range());
             return Err(format!("its projectIds are {range}, and another pool's on the same filesystem are {other}"));
@@ -49,7 +51,19 @@ impl Tables {
         let etc = shared.etc.entry(settings.etc.clone());
         let etc = etc.or_insert_with(|| Arc::new(EtcFiles::new(machine.files.clone(), &settings.etc))).clone();
         let block = Block::new(pool.name(), marker).map_err(|error| error.to_string())?;
-        Ok(Limits { projects, etc, block, writes_names: settings.writes_names })
+        Ok(Limits { projects, etc, block, writes_names: settings.writes_names, refused: Arc::default() })
+    }
+}
+
+impl Shared {
+    fn projects_on(&mut self, device: u64, range: ProjectRange) -> Arc<Projects> {
+        if let Some(known) = self.projects.get(&device).and_then(Weak::upgrade) {
+            return known;
+        }
+        let new = Arc::new(Projects::new(range));
+        self.projects.retain(|_, projects| projects.strong_count() > 0);
+        self.projects.insert(device, Arc::downgrade(&new));
+        new
     }
 }
 
@@ -69,12 +83,41 @@ impl Limits {
         Ok(self.projects.fetch_or_create(name, path, is_foreign)?.id)
     }
 
-    /// Writes the names of the pool's projects where administrators look for them. A volume does not depend on it.
+    /// What has a limit and no file, and is nobody's: a hand has left it, or a driver that lost its disk. Its id is given to nobody.
+    fn orphans(&self, machine: &Machine, pool: &PoolDir) -> Result<Vec<ProjectId>> {
+        let (range, lines) = (self.projects.range(), self.others()?);
+        let is_left = |usage: &ProjectUsage| usage.inodes == 0 && usage.limit != ProjectLimit::default();
+        let is_nobodys = |id: ProjectId| range.contains(id) && !self.projects.has(id) && !lines.has(id);
+        let known = machine.quotas.projects(pool.path())?.into_iter();
+        Ok(known.filter(|(id, usage)| is_left(usage) && is_nobodys(*id)).map(|(id, _)| id).collect())
+    }
+
+    fn tell_of_orphans(&self, machine: &Machine, pool: &Pool) {
+        match self.orphans(machine, &pool.dir) {
+            Ok(ids) if ids.is_empty() => {}
+            Ok(ids) => {
+                let ids = ids.iter().map(ProjectId::to_string).collect::<Vec<_>>().join(", ");
+                tracing::warn!(pool = %pool.name(), ids, "projects that nobody has have limits: xfs_quota takes them away");
+            }
+            Err(error) => tracing::debug!(pool = %pool.name(), %error, "it is not known which limits are nobody's"),
+        }
+    }
+
+    /// Writes the names of the pool's projects where administrators look for them, unless they are there. A volume does not
+    /// depend on it: what fails is said once, and tried again behind the calls.
     pub(super) fn write_names(&self, pool: &Pool) {
-        if self.writes_names
-            && let Err(error) = self.etc.write(&self.block, &self.projects.list_in(pool.dir.path()))
-        {
-            tracing::warn!(pool = %pool.name(), %error, "the names of projects are not written");
+        if !self.writes_names {
+            return;
+        }
+        let written = self.etc.write(&self.block, || self.projects.list_in(pool.dir.path()));
+        let refused = written.err().map(|error| error.to_string());
+        let before = std::mem::replace(&mut *self.refused.lock().expect("no holder panics"), refused.clone());
+        match refused {
+            Some(error) if before.as_ref() != Some(&error) => {
+                tracing::warn!(pool = %pool.name(), error, "the names of projects are not written");
+            }
+            None if before.is_some() => tracing::info!(pool = %pool.name(), "the names of projects are written again"),
+            _ => {}
         }
     }
 }
@@ -110,6 +153,7 @@ impl Pool {
         for conflict in limits.projects.sync(self.dir.path(), found) {
             tracing::error!(pool = %self.name(), %conflict, "two share a limit: move the data of one to a new volume");
         }
+        limits.tell_of_orphans(machine, self);
         limits.write_names(self);
         Ok(())
     }

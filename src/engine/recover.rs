@@ -22,20 +22,16 @@ impl Engine {
     /// What is done behind the calls, again and again: pools that were not served are tried, those that are served are
     /// looked at, and the trash is emptied.
     pub fn tend(&self) {
+        // First what is lost, all of it: the number of its filesystem may be that of one that comes back.
+        let is_lost = |pool: &&Pool| pool.is_served() && !self.keeps_serving(pool);
+        let lost: Vec<_> = self.pools.iter().filter(is_lost).map(Pool::name).collect();
         let mut is_back = false;
         for pool in &self.pools {
-            match pool.is_served().then(|| pool.still_there(&self.machine)) {
-                None => is_back |= self.open(pool),
-                Some(Ok(())) => self.tend_served(pool),
-                Some(Err(error)) => {
-                    tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
-                    pool.serve(Err(match error {
-                        Error::NotServed { reason, .. } => reason,
-                        error => error.to_string(),
-                    }));
-                    // Its own image is mounted again at once.
-                    is_back |= pool.config.limits.image.is_some() && self.open(pool);
-                }
+            match pool.is_served() {
+                true => self.tend_served(pool),
+                // Tried the next time; but an image of its own is mounted again at once.
+                false if lost.contains(&pool.name()) && pool.config.limits.image.is_none() => {}
+                false => is_back |= self.open(pool),
             }
         }
         match is_back {
@@ -44,12 +40,26 @@ impl Engine {
         }
     }
 
+    /// Serves a pool no more that is not there.
+    fn keeps_serving(&self, pool: &Pool) -> bool {
+        let Err(error) = pool.still_there(&self.machine) else { return true };
+        tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
+        pool.serve(Err(match error {
+            Error::NotServed { reason, .. } => reason,
+            error => error.to_string(),
+        }));
+        false
+    }
+
     fn tend_served(&self, pool: &Pool) {
         pool.prove_again(&self.machine);
         if let Some(Ok(false) | Err(_)) = PoolDisk::of(&self.machine, &pool.config).map(|disk| disk.reserve_again()) {
             tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
         }
         self.reserve_again(pool);
+        if let Some(limits) = pool.limits() {
+            limits.write_names(pool); // somebody may have taken them away
+        }
         if let Err(error) = pool.empty_trash(&self.machine) {
             tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
         }
@@ -71,7 +81,11 @@ impl Engine {
     /// Whether it is served now.
     fn open(&self, pool: &Pool) -> bool {
         let before = pool.state().as_ref().err().cloned();
-        let opened = pool.open(&self.machine, &self.tables);
+        let alone = pool.ledger.at_rest();
+        let opened = match alone {
+            Some(_) => pool.open(&self.machine, &self.tables),
+            None => Err("a call that began before it was lost still works on it".to_owned()),
+        };
         let served = opened.and_then(|served| match self.recover_pool(pool) {
             Ok(()) => Ok(served),
             Err(error) => Err(error.to_string()),
@@ -96,7 +110,7 @@ impl Engine {
     }
 
     fn recover_pool(&self, pool: &Pool) -> Result<()> {
-        pool.ledger.clear();
+        pool.begin(&self.machine, &self.library)?;
         self.set_aside.write().expect("no holder panics").retain(|aside| !aside.path.starts_with(pool.dir.path()));
         for name in self.machine.files.list(&pool.dir.volumes())? {
             match self.recover_volume(pool, &name) {

@@ -40,7 +40,7 @@ pub trait Files: Send + Sync {
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()>;
 
     /// The same of a file that is everybody's: it keeps owner, mode and SELinux label (`security.selinux`) of what was there,
-    /// and is root's, 0644, where nothing was.
+    /// and is root's, 0644, where nothing was. A crash may leave what [`beside_shared`] names.
     fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()>;
 
     /// As [`Files::write_whole`] of a file that nobody misses: nothing is synced, so that a power cut may leave it old, empty, or away.
@@ -98,8 +98,17 @@ pub trait Files: Send + Sync {
 
 /// What becomes a file when it is written whole: `FILE.new`.
 pub fn beside(file: &Path) -> PathBuf {
+    with_ending(file, ".new")
+}
+
+/// What becomes a file that is everybody's: `FILE.ullage-new`, as nobody else names anything there.
+pub fn beside_shared(file: &Path) -> PathBuf {
+    with_ending(file, ".ullage-new")
+}
+
+fn with_ending(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".new");
+    name.push(ending);
     name.into()
 }
 

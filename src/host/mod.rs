@@ -17,7 +17,7 @@ pub mod fake;
 use std::sync::Arc;
 
 pub use error::{Error, Result};
-pub use files::{FileId, FileKind, Files, Lock, Stat, beside};
+pub use files::{FileId, FileKind, Files, Lock, Stat, beside, beside_shared};
 pub use loops::{Attach, Backing, HeldLoop, LoopDevice, LoopDevices};
 pub use mounts::{Detached, Ground, MountAt, MountEntry, MountIdentity, Mounts};
 pub use quotas::{ProjectQuotas, QuotaState};

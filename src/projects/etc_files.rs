@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lines::Kind;
 use super::{Block, Error, Lines, Project, Result};
-use crate::host::{FileKind, Files, Lock};
+use crate::host::{FileKind, Files, Lock, beside_shared};
 
 /// `/etc/projects` and `/etc/projid`, which tell people and their programs of projects. The kernel does not read them.
 ///
@@ -39,23 +39,33 @@ impl EtcFiles {
         Ok(lines)
     }
 
-    /// Lets a pool's block in both files hold these projects, and no others; whether anything had to be written. Each file
+    /// Lets a pool's block in both files hold its projects, and no others; whether anything had to be written. Each file
     /// is the old one or the new one, whole, and on disk when this returns; other people's lines stay to the byte, and the file
-    /// stays whose it is ([`Files::write_shared`]).
+    /// stays whose it is ([`Files::write_shared`]). Which projects is asked while nobody else writes: the last word is the newest.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::NotAFile`] and [`Error::Unwritable`]: then nothing was written. [`Error::Locked`].
-    pub fn write(&self, block: &Block, projects: &[Project]) -> Result<bool> {
+    pub fn write(&self, block: &Block, projects: impl FnOnce() -> Vec<Project>) -> Result<bool> {
         let _writing = self.writing.lock().expect("no holder panics");
         let _alone = self.lock()?;
-        let mut new = Vec::new();
+        let (projects, mut new) = (projects(), Vec::new());
         for kind in [Kind::Projects, Kind::Projid] {
-            new.extend(self.changed(kind, block, &kind.print(projects)?)?);
+            self.tidy(kind)?;
+            new.extend(self.changed(kind, block, &kind.print(&projects)?)?);
         }
         for (file, content) in &new {
             self.files.write_shared(file, content)?;
         }
         Ok(!new.is_empty())
+    }
+
+    /// Takes away what a write that was killed has left.
+    fn tidy(&self, kind: Kind) -> Result<()> {
+        let half = beside_shared(&self.file(kind));
+        match self.files.stat(&half)? {
+            Some(found) if found.kind == FileKind::Regular => Ok(self.files.throw_away(&half)?),
+            _ => Ok(()),
+        }
     }
 
     /// A file and what it has to become; `None` where it is that already.

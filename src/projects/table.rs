@@ -54,6 +54,14 @@ impl Projects {
         found.into_iter().filter_map(|holder| taken.hold(holder)).collect()
     }
 
+    /// Forgets what is known of a pool: nothing is given out there before it is read again. What of it is still on the filesystem
+    /// the kernel counts.
+    pub fn leave(&self, pool: &Path) {
+        let mut taken = self.taken();
+        taken.forget(|holder| holder.path().starts_with(pool));
+        taken.set_unread(pool);
+    }
+
     /// The project of a volume.
     pub fn fetch(&self, name: &str) -> Option<Project> {
         self.taken().named(name).cloned()
@@ -139,21 +147,31 @@ impl Projects {
         Some(gone)
     }
 
-    /// A volume has gone to the trash: its name is free, its id is not before [`Projects::release`].
-    pub fn retire(&self, name: &str, trash: &Path) -> Option<ProjectId> {
+    /// A volume goes to the trash: its name is free, its id is not before [`Projects::release`]. To be said before it lies there:
+    /// from then on somebody may take it out, and release it.
+    pub fn retire(&self, name: &str, trash: &Path) -> Option<Project> {
         let mut taken = self.taken();
         let gone = taken.named(name)?.clone();
         taken.forget_of(gone.id, |holder| holder.volume() == Some(&gone));
         taken.hold(Holder::Trash { id: gone.id, path: trash.to_owned() });
-        Some(gone.id)
+        Some(gone)
+    }
+
+    /// A volume that was to go to the trash has stayed where it was.
+    pub fn bring_back(&self, project: Project, trash: &Path) {
+        let mut taken = self.taken();
+        taken.forget_of(project.id, |holder| is_left_at(holder, trash));
+        taken.hold(Holder::Volume(project));
     }
 
     /// What lay at that path, in the trash or left, is gone, and its limit is cleared. Volumes keep their ids, and so does
-    /// whoever shares this one. Whether it is free now.
-    pub fn release(&self, id: ProjectId, path: &Path) -> bool {
+    /// whoever shares one.
+    pub fn release(&self, path: &Path) {
         let mut taken = self.taken();
-        taken.forget_of(id, |holder| holder.volume().is_none() && holder.is_at(path));
-        !taken.has(id)
+        let ids: Vec<_> = taken.all().filter(|holder| is_left_at(holder, path)).map(Holder::id).collect();
+        for id in ids {
+            taken.forget_of(id, |holder| is_left_at(holder, path));
+        }
     }
 
     /// The volume's project, or the next candidate for it, taken.
@@ -181,6 +199,10 @@ impl Projects {
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().expect("no holder panics")
     }
+}
+
+fn is_left_at(holder: &Holder, path: &Path) -> bool {
+    holder.volume().is_none() && holder.is_at(path)
 }
 
 impl Candidate<'_> {

@@ -27,6 +27,10 @@ impl Taken {
         self.read.insert(pool.to_owned());
     }
 
+    pub(super) fn set_unread(&mut self, pool: &Path) {
+        self.read.remove(pool);
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = &Holder> {
         self.holders.values().flatten()
     }

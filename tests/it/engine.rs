@@ -2,11 +2,13 @@
 
 mod capacity;
 mod growth;
+mod ids;
 mod import;
 mod limits;
 mod pods;
 mod pool_image;
 mod pools;
+mod shared;
 mod volumes;
 
 use ullage::engine::{Error, Kind};

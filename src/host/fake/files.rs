@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use super::disk::{Ino, Inode, ROOT};
 use super::projects::{Ground, Place};
 use super::{Fake, World};
-use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside, beside_shared};
 use crate::model::{Bytes, Owner, Usage};
 
 /// The disk's `st_dev`: 8:1.
@@ -135,7 +135,7 @@ impl World {
 
     /// Gives a file a new content by way of another beside it, and makes both the content and the name last.
     fn replace(&mut self, file: &Path, content: &[u8], owner: Option<Owner>) -> Result<()> {
-        let temporary = beside(file);
+        let temporary = if owner.is_some() { beside_shared(file) } else { beside(file) };
         self.step("write", &temporary)?;
         let ino = self.write(&temporary, content).map_err(failed("write", &temporary))?;
         if owner.is_some() {
@@ -245,17 +245,22 @@ impl Files for Fake {
         world.step("fsync", to)?;
         world.sync_parent(to);
         world.sync_parent(from);
+        drop(world);
+        self.after("rename");
         Ok(())
     }
 
     fn read(&self, file: &Path) -> Result<Option<Vec<u8>>> {
         let mut world = self.world();
         world.step("read", file)?;
-        match world.file(file) {
+        let content = match world.file(file) {
             Ok(inode) => Ok(Some(inode.content.clone())),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(Error::call("read", file, errno)),
-        }
+        };
+        drop(world);
+        self.after("read");
+        content
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
@@ -289,10 +294,10 @@ impl Files for Fake {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let mut world = self.world();
         world.step("stat", path)?;
-        let Ok(ino) = world.find(path) else { return Ok(None) };
+        let Ok(Place { ino, ground }) = world.place(path) else { return Ok(None) };
         let inode = world.now.inode(ino);
         let kind = if inode.is_directory() { FileKind::Directory } else { FileKind::Regular };
-        let id = FileId { device: DEVICE, inode: ino };
+        let id = FileId { device: world.number_of(ground), inode: ino };
         let (size, allocated, changed) = (inode.len, inode.allocated, (inode.changes, 0));
         Ok(Some(Stat { id, kind, size, allocated, owner: inode.owner(), changed }))
     }

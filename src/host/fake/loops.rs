@@ -45,6 +45,11 @@ impl Loops {
         self.0.values().map(|device| device.image)
     }
 
+    /// The device that has an image.
+    pub(super) fn of(&self, image: Ino) -> Option<u32> {
+        self.0.iter().find(|(_, device)| device.image == image).map(|(number, _)| *number)
+    }
+
     pub(super) fn attached(&self) -> usize {
         self.0.len()
     }

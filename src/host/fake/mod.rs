@@ -66,6 +66,9 @@ pub struct FakeFs {
     pub errors: u64,
 }
 
+/// What somebody else does between two calls.
+type Then = Box<dyn FnOnce() + Send>;
+
 struct World {
     now: Disk,
     /// What a power cut leaves.
@@ -90,6 +93,7 @@ struct World {
     steps: usize,
     cut: Option<Cut>,
     fail_next: Option<(&'static str, Errno)>,
+    after_next: Option<(&'static str, Then)>,
     ended: Option<How>,
     /// Which process this is: what an earlier one held is closed.
     process: u64,
@@ -115,6 +119,7 @@ impl Fake {
             steps: 0,
             cut: None,
             fail_next: None,
+            after_next: None,
             ended: None,
             process: 0,
         })))
@@ -136,6 +141,11 @@ impl Fake {
     /// Lets the next call of that name fail.
     pub fn fail_next(&self, call: &'static str, errno: Errno) {
         self.world().fail_next = Some((call, errno));
+    }
+
+    /// Lets somebody else do something right after the next `rename` or `read`, before its caller goes on.
+    pub fn after_next(&self, call: &'static str, then: impl FnOnce() + Send + 'static) {
+        self.world().after_next = Some((call, Box::new(then)));
     }
 
     /// The machine answers nobody while that is done.
@@ -253,6 +263,13 @@ impl Fake {
     /// How many devices are attached.
     pub fn attached(&self) -> usize {
         self.world().loops.attached()
+    }
+
+    fn after(&self, call: &'static str) {
+        let then = self.world().after_next.take_if(|(name, _)| *name == call);
+        if let Some((_, then)) = then {
+            then();
+        }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

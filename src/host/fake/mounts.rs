@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 
 use super::disk::Ino;
-use super::files::DEVICE;
 use super::loops::Hold;
 use super::projects::{self, Place};
 use super::{Fake, FakeFs, World};
@@ -53,11 +52,6 @@ impl FakeMount {
     fn device_number(&self) -> (u32, u32) {
         self.device.map_or(DISK, |device| (LoopDevice::MAJOR, device))
     }
-
-    fn root_id(&self) -> FileId {
-        let node = FileId { device: NODES, inode: self.device.unwrap_or_default().into() };
-        self.root.map_or(node, |inode| FileId { device: DEVICE, inode })
-    }
 }
 
 struct FakeDetached {
@@ -101,6 +95,12 @@ impl World {
     /// The filesystem of a mount.
     pub(super) fn ground_of(&self, mount: &FakeMount) -> projects::Ground {
         projects::Ground(mount.device.and_then(|device| self.loops.get(device)).map(|device| device.image))
+    }
+
+    fn root_id(&self, mount: &FakeMount) -> FileId {
+        let node = FileId { device: NODES, inode: mount.device.unwrap_or_default().into() };
+        let device = self.number_of(self.ground_of(mount));
+        mount.root.map_or(node, |inode| FileId { device, inode })
     }
 
     fn fs_of(&self, mount: &FakeMount) -> Option<FsKind> {
@@ -227,7 +227,7 @@ impl Mounts for Fake {
             device: mount.device.map(LoopDevice),
             is_block: mount.root.is_none(),
             read_only: mount.refuses_writes(),
-            root: mount.root_id(),
+            root: world.root_id(mount),
         }))
     }
 

@@ -5,8 +5,9 @@ use nix::errno::Errno;
 
 use super::World;
 use super::disk::{Ino, Inode, ROOT};
+use super::files::DEVICE;
 use super::mounts::METADATA;
-use crate::host::QuotaState;
+use crate::host::{LoopDevice, QuotaState};
 use crate::model::{Bytes, Inodes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 /// The limits that were set.
@@ -31,6 +32,12 @@ impl World {
     /// Its root directory.
     pub(super) fn root_of(&self, ground: Ground) -> Ino {
         ground.0.and_then(|image| self.now.inode(image).root).unwrap_or(ROOT)
+    }
+
+    /// Its number (`st_dev`).
+    pub(super) fn number_of(&self, ground: Ground) -> u64 {
+        let device = ground.0.and_then(|image| self.loops.of(image));
+        device.map_or(DEVICE, |device| u64::from(LoopDevice::MAJOR << 8 | device))
     }
 
     /// What is in it: what has a name, and images that have lost theirs and are still attached.

@@ -12,7 +12,7 @@ use super::failure::Named;
 use super::names::{make_dirs, not_empty, parent, sync_parent};
 use super::owner::Kept;
 use super::{mounts, owner, remove};
-use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside};
+use crate::host::{Error, FileId, FileKind, Files, Lock, Result, Stat, beside, beside_shared};
 use crate::model::{Bytes, Owner, Usage};
 use crate::sys::flags;
 
@@ -81,13 +81,13 @@ impl Files for LinuxFiles {
     }
 
     fn write_whole(&self, file: &Path, content: &[u8]) -> Result<()> {
-        replace(file, |new| write_synced(new, content))?;
+        replace(file, &beside(file), |new| write_synced(new, content))?;
         sync_parent(file)
     }
 
     fn write_shared(&self, file: &Path, content: &[u8]) -> Result<()> {
         let keeps = Kept::of(file)?;
-        replace(file, |new| {
+        replace(file, &beside_shared(file), |new| {
             let made = write(new, content)?;
             keeps.give(&made, new)?;
             made.sync_all().of("fsync", new)
@@ -96,7 +96,7 @@ impl Files for LinuxFiles {
     }
 
     fn write_unsynced(&self, file: &Path, content: &[u8]) -> Result<()> {
-        replace(file, |new| write(new, content).map(drop))
+        replace(file, &beside(file), |new| write(new, content).map(drop))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
@@ -241,9 +241,8 @@ fn writable(file: &Path) -> Result<File> {
 }
 
 /// Gives a file a new content at once (`rename(2)`): written beside it first, where nothing stays if that fails.
-fn replace(file: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let new = beside(file);
-    write(&new).and_then(|()| fs::rename(&new, file).of("rename", &new)).inspect_err(|_| drop(fs::remove_file(&new)))
+fn replace(file: &Path, new: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    write(new).and_then(|()| fs::rename(new, file).of("rename", new)).inspect_err(|_| drop(fs::remove_file(new)))
 }
 
 fn write_synced(file: &Path, content: &[u8]) -> Result<()> {

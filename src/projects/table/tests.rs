@@ -113,14 +113,19 @@ fn a_freed_id_waits_until_its_data_is_gone() {
         assert_eq!(create(&projects, name).unwrap(), expected);
     }
     let place = Path::new(POOL).join("trash/a.01");
-    assert_eq!(projects.retire("a", &place), Some(id(100)));
+    assert_eq!(projects.retire("a", &place), Some(project(100, "a")));
+    projects.bring_back(project(100, "a"), &place);
+    assert_eq!(projects.holders(id(100)), [volume(100, "a")], "it has stayed where it was");
+    assert_eq!(projects.retire("a", &place), Some(project(100, "a")));
     assert_eq!(projects.retire("a", &place), None);
     assert_eq!(projects.fetch("a"), None);
     assert_eq!(create(&projects, "a").unwrap(), 102, "the name is free, the id is not");
     assert!(matches!(create(&projects, "c"), Err(Error::Exhausted { .. })));
-    assert!(!projects.release(id(100), Path::new("/srv/other")), "something else");
-    assert!(!projects.release(id(101), &data("b")), "a volume keeps its id");
-    assert!(projects.release(id(100), &place));
+    for (path, is_free) in [(Path::new("/srv/other"), false), (&data("b"), false), (&place, true)] {
+        projects.release(path);
+        assert_eq!(!projects.has(id(100)), is_free, "{}", path.display());
+        assert!(projects.has(id(101)), "a volume keeps its id");
+    }
     assert_eq!(create(&projects, "c").unwrap(), 100);
     assert_eq!(projects.remove("c"), Some(project(100, "c")));
     assert_eq!(projects.remove("c"), None);
@@ -216,8 +221,8 @@ fn two_with_one_id_are_reported_and_keep_it_from_all_others() {
     let reported = projects.sync(Path::new(POOL), [volume(100, "a"), trash(100, "b.01")]);
     let said = "project 100 is that of volume 'a' (/srv/fast/volumes/a/data) and of what is being deleted (/srv/fast/trash/b.01)";
     assert_eq!(reported[0].to_string(), said);
-    assert!(!projects.release(id(100), &Path::new(POOL).join("trash/b.01")), "the other still has it");
-    assert_eq!(projects.holders(id(100)), [volume(100, "a")]);
+    projects.release(&Path::new(POOL).join("trash/b.01"));
+    assert_eq!(projects.holders(id(100)), [volume(100, "a")], "the other still has it");
 }
 
 #[test]
@@ -251,7 +256,8 @@ fn what_has_an_id_already_is_entered_only_where_it_fits() {
     let said = "project 101 is that of volume 'b' (/srv/fast/volumes/b/data) and of /srv/fast/volumes/x/data (a tag)";
     assert_eq!(conflict.to_string(), said);
     assert_eq!(create(&projects, "c").unwrap(), 103);
-    assert!(projects.release(id(102), &data("x")));
+    projects.release(&data("x"));
+    assert!(!projects.has(id(102)));
 }
 
 #[test]
