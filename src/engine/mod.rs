@@ -1,6 +1,6 @@
 //! What a volume means: who may have it, when it exists, how large it is. Synchronous; the only writer of records.
 //!
-//! Every call owns its volume's lock from beginning to end, and nobody waits for one. The pool's lock is held only
+//! Every call owns its volume's lock from beginning to end, and nobody waits for another's call. The pool's lock is held only
 //! while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
 //! answer it would have given.
 

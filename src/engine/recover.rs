@@ -59,7 +59,7 @@ impl Engine {
     /// does; where that fails, they count as promised.
     fn reserve_again(&self, pool: &Pool) {
         for id in pool.ledger.reserved() {
-            let Ok(_lock) = self.locks.lock(&id) else { continue }; // looked at the next time
+            let Ok(_lock) = self.locks.lock_behind(&id) else { continue }; // looked at the next time
             // Asked now: it may have shrunk meanwhile, or be gone.
             let Some(size) = pool.ledger.reserved_for(&id) else { continue };
             let dir = pool.dir.volume(&id);
@@ -118,7 +118,7 @@ impl Engine {
         let path = pool.dir.volumes().join(name);
         let unreadable = |reason: &str| store::Error::Unreadable { file: path.clone(), reason: reason.to_owned() };
         let id = VolumeId::parse(name).map_err(|error| unreadable(&error.to_string()))?;
-        let _lock = self.locks.lock(&id)?;
+        let _lock = self.locks.lock_behind(&id)?;
         let dir = pool.dir.volume(&id);
         let Some(mut record) = self.records.load(&dir)? else {
             return match self.remains(&dir)? {
