@@ -50,6 +50,7 @@ impl Engine {
             tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
         }
         self.reserve_again(pool);
+        self.undo_again(pool);
         if let Err(error) = pool.empty_trash(&self.machine) {
             tracing::warn!(pool = %pool.name(), %error, "the trash is emptied later");
         }
@@ -65,6 +66,18 @@ impl Engine {
             let dir = pool.dir.volume(&id);
             let lacking = matches!(pool.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
             pool.ledger.set_lacking(&id, dir, lacking);
+        }
+    }
+
+    /// A call that failed, and could not take away what it had made, leaves a directory that no promise is made for. Until the next
+    /// start nobody else would come by.
+    fn undo_again(&self, pool: &Pool) {
+        let names = self.machine.files.list(&pool.dir.volumes()).unwrap_or_default(); // a pool that is lost says so itself
+        let is_unknown = |name: &&String| VolumeId::parse(name).is_ok_and(|id| !pool.ledger.has(&id));
+        for name in names.iter().filter(is_unknown) {
+            if let Err(error) = self.recover_volume(pool, name) {
+                tracing::debug!(pool = %pool.name(), name, %error, "left alone for now");
+            }
         }
     }
 
@@ -143,11 +156,6 @@ impl Engine {
     fn recover_ready(&self, pool: &Pool, dir: &store::VolumeDir, record: &Record) -> Result<()> {
         if let Err(error) = store::tidy(&*self.machine.files, dir) {
             tracing::warn!(volume = %record.id, %error, "half a record stays beside the whole one for now");
-        }
-        let image = self.machine.files.stat(&dir.image())?;
-        if image.is_some_and(|image| image.size > record.spec.size) {
-            // It is cut now. A shrink that was killed may have been so before its record was on disk.
-            self.records.save(dir, record)?;
         }
         if let Err(error) = pool.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");
