@@ -37,9 +37,7 @@ manifests: prepare ## manifests/, of the chart
 	@tests/chart/render
 
 bench: prepare ## what the driver costs beside bare system calls, and the quota API beside a bare server (as root)
-	cargo bench --bench volumes
-	cargo bench --bench limits
-	cargo bench --bench quota
+	@missed=0; for one in volumes limits quota; do cargo bench --bench $$one || missed=1; done; exit $$missed
 
 bench-guest: prepare ## volumes that a limit holds beside bare system calls, in the virtual machine: only the ratios mean something
 	@built=$$(cargo bench --bench limits --no-run --message-format=json | \

@@ -96,7 +96,8 @@
 //!    given, nothing is leaked, no other volume is touched (`tests/it/crash.rs` and `tests/it/wanted/crash.rs` try every step).
 //! 4. Records are written whole: a temporary file, fsync, rename, fsync of the directory.
 //! 5. The kernel is the truth: mounts, loop devices and limits are read from it, never remembered.
-//! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round.
+//! 6. Full on create is `RESOURCE_EXHAUSTED`, full on expand is `OUT_OF_RANGE`; never the other way round. (The same size again,
+//!    after the volume was published again, is `FAILED_PRECONDITION`: with it a pod starts.)
 //! 7. A pod sees its own volumes, and no others.
 //! 8. An alert that is due is sent: once on entering, at once to whoever connects later, never lost to a slow reader.
 

@@ -20,6 +20,8 @@ mod load;
 mod memory;
 #[path = "../volumes/place.rs"]
 mod place;
+#[path = "../shared/program.rs"]
+mod program;
 mod report;
 mod requests;
 mod rest;

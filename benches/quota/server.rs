@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::client::Client;
+use crate::program::ullage;
 use crate::{Result, bare};
 
 /// Whoever has it may do everything.
@@ -26,7 +27,8 @@ pub(crate) struct Server {
 impl Server {
     /// `ullage standalone` over a pool below `root`, without a rate limit.
     pub(crate) fn standalone(root: &Path) -> Result<Self> {
-        let mut command = ullage(root)?;
+        fs::create_dir_all(root)?;
+        let mut command = ullage();
         command.arg("standalone").arg("--pool").arg(root.join("pool"));
         command.arg("--socket").arg(root.join("csi.sock")).arg("--mount-dir").arg(root.join("mnt"));
         Self::quota(command, root)
@@ -34,7 +36,8 @@ impl Server {
 
     /// `ullage quota-api` over what is mounted there.
     pub(crate) fn pod(root: &Path, volume: &Path) -> Result<Self> {
-        let mut command = ullage(root)?;
+        fs::create_dir_all(root)?;
+        let mut command = ullage();
         command.arg("quota-api").arg("--volume").arg(format!("data={}", volume.display()));
         command.args(["--metrics-listen", "127.0.0.1:0"]);
         Self::quota(command, root)
@@ -106,11 +109,6 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn ullage(root: &Path) -> Result<Command> {
-    fs::create_dir_all(root)?;
-    Ok(Command::new(PathBuf::from(env!("CARGO_BIN_EXE_ullage"))))
 }
 
 /// The address of the line that says so.

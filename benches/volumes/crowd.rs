@@ -42,7 +42,7 @@ pub(crate) fn run(root: &Path, count: usize) -> Result<Crowd> {
         }
         let volume = Volume::new(root, format!("crowd-{number}"), KIND)?;
         crowd.times.push(live(&mut driver, &volume, &Step::UP)?);
-        // After the driver's, not between them: its mkfs opens every device that is mounted, and closing them writes.
+        // After the driver's, not between them.
         if number == ENDS || number == count {
             let end = usize::from(number > ENDS);
             for beside in 0..ENDS {

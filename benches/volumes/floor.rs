@@ -2,7 +2,7 @@
 //!
 //! Nothing is looked up, checked or promised here. Synced is what the driver must have on disk before it answers: the
 //! volume's directory, its record (twice: being made, made), its image, and that it is gone. `mkfs` is the driver's,
-//! with the driver's arguments. The end is an `unlink`, where the driver renames and unlinks behind.
+//! with the driver's words. The end is an `unlink`, where the driver renames and unlinks behind.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsFd;
@@ -14,26 +14,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::ftruncate;
+use ullage::fs_tools::format;
 use ullage::model::FsKind;
 use ullage::sys::loop_device;
 
 use crate::Result;
 use crate::life::{Maker, SIZE, Step, Volume};
 use crate::synced::{sync, write_record};
-
-const EXT4: &[&str] = &[
-    "-q",
-    "-F",
-    "-m",
-    "0",
-    "-b",
-    "4096",
-    "-e",
-    "remount-ro",
-    "-E",
-    "nodiscard,lazy_journal_init=1,assume_storage_prezeroed=1",
-];
-const XFS: &[&str] = &["-q", "-K", "-s", "size=4096"];
 
 pub(crate) struct Floor {
     volumes: PathBuf,
@@ -45,7 +32,7 @@ impl Floor {
     pub(crate) fn new(root: &Path) -> Result<Self> {
         let volumes = root.join("floor");
         fs::create_dir_all(&volumes)?;
-        Ok(Self { volumes, ext4: program("mkfs.ext4")?, xfs: program("mkfs.xfs")? })
+        Ok(Self { volumes, ext4: program(format::EXT4.program)?, xfs: program(format::XFS.program)? })
     }
 
     fn create(&self, volume: &Volume) -> Result<()> {
@@ -70,13 +57,13 @@ impl Floor {
     }
 
     fn format(&self, image: &Path, fs: FsKind) -> Result<()> {
-        let (program, options) = match fs {
-            FsKind::Ext4 => (&self.ext4, EXT4),
-            FsKind::Xfs => (&self.xfs, XFS),
+        let (program, words) = match fs {
+            FsKind::Ext4 => (&self.ext4, format::EXT4),
+            FsKind::Xfs => (&self.xfs, format::XFS),
         };
         let mut command = Command::new(program);
-        command.args(options).arg(image).stdin(Stdio::null()).stdout(Stdio::null());
-        let status = command.status()?;
+        command.args(words.options).arg(image).envs(words.environment.iter().copied());
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
     }
 

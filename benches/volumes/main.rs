@@ -6,7 +6,7 @@
 //! - `engine`: the engine in this process, each of its calls to the machine timed by name ([`meter`]);
 //! - `driver`: the program itself, over gRPC on its socket ([`remote`]). The targets are held against this one.
 //!
-//! Slow is no failure: the exit status tells only whether something broke. `ULLAGE_BENCH_DIR` is where the volumes lie
+//! What is missed of the targets is a failure, when all is printed. `ULLAGE_BENCH_DIR` is where the volumes lie
 //! (`/var/tmp`), `ULLAGE_BENCH_ROUNDS` how often each is made (24), `ULLAGE_BENCH_CROWD` how many live at once (1000).
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 
@@ -16,6 +16,8 @@ mod floor;
 mod life;
 mod meter;
 mod place;
+#[path = "../shared/program.rs"]
+mod program;
 mod race;
 mod remote;
 mod report;
@@ -42,6 +44,6 @@ fn measure(root: &Path) -> Result<()> {
     races.report();
     let crowd = crowd::run(root, place::number("ULLAGE_BENCH_CROWD", 1000)?)?;
     crowd.report();
-    report::verdicts(races.verdicts().into_iter().chain(crowd.verdicts()));
-    races.check()
+    let kept = report::verdicts(races.verdicts().into_iter().chain(crowd.verdicts()));
+    races.check().and(kept)
 }

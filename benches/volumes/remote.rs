@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +21,7 @@ use ullage::rpc::socket;
 
 use crate::Result;
 use crate::life::{Maker, SIZE, Step, Volume};
+use crate::program::ullage;
 
 /// How long it may take to be ready, or to empty its trash.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,12 +36,13 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Starts `ullage standalone` on a directory below `root`, and waits until it is ready.
+    /// Starts `ullage standalone` on a directory below `root`, without the quota API, and waits until it is ready.
     pub(crate) fn start(root: &Path, name: &str) -> Result<Self> {
         let pool = root.join(name);
         let (socket, log) = (pool.with_extension("sock"), pool.with_extension("log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ullage"));
-        command.arg("standalone").arg("--pool").arg(&pool).arg("--socket").arg(&socket);
+        let mut command = ullage();
+        command.arg("standalone").arg("--pool").arg(&pool).arg("--socket").arg(&socket).args(["--listen", "off"]);
+        command.arg("--state-dir").arg(pool.with_extension("state")).arg("--mount-dir").arg(pool.with_extension("mnt"));
         let mut process =
             command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?).spawn()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::Result;
 use crate::life::{Kind, Step};
 use crate::meter::Call;
 use crate::race::{KINDS, MAKERS};
@@ -95,13 +96,16 @@ pub(crate) fn ends(name: &str, floor: [Duration; 2], driver: [Duration; 2]) {
     println!("| {name:16} | {:>22} | {:>22} |", cell(floor), cell(driver));
 }
 
-/// Which targets hold.
-pub(crate) fn verdicts(verdicts: impl Iterator<Item = Verdict>) {
+/// Which targets hold; an error where one does not.
+pub(crate) fn verdicts(verdicts: impl Iterator<Item = Verdict>) -> Result<()> {
+    let mut missed = Vec::new();
     println!();
     for Verdict { what, found, limit, unit } in verdicts {
         let word = if found <= limit { "ok    " } else { "MISSED" };
         println!("{word} {what}: {found:.2} {unit}, at most {limit}");
+        missed.extend((found > limit).then_some(what));
     }
+    if missed.is_empty() { Ok(()) } else { Err(format!("missed: {}", missed.join("; ")).into()) }
 }
 
 fn ms(time: Duration) -> f64 {

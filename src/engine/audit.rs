@@ -78,7 +78,7 @@ impl Engine {
 
     /// The volume, in order; `None` where somebody works on it, or there is none.
     fn to_audit<'a>(&'a self, pool: &'a Pool, id: &VolumeId) -> Result<Option<Found<'a>>> {
-        let Ok(_lock) = self.locks.lock(id) else { return Ok(None) };
+        let Ok(_lock) = self.locks.lock_behind(id) else { return Ok(None) };
         let found = self.find_in(pool, id)?.filter(|found| found.record.is_ready());
         if let Some(found) = &found {
             pool.backend.mend(&found.dir, &found.record)?;

@@ -1,7 +1,7 @@
 //! What a volume means: who may have it, when it exists, how large it is. Synchronous; the only writer of records.
 //!
-//! Every call owns its volume's lock from beginning to end, and nobody waits for one. The lock of a filesystem is
-//! held only while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
+//! Every call owns its volume's lock from beginning to end, and nobody waits for another's call. The lock of a filesystem is held
+//! only while its room is counted. A call that is killed at any instruction gives, repeated after [`Engine::recover`], the
 //! answer it would have given.
 
 mod audit;

@@ -57,6 +57,7 @@ impl Engine {
             tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
         }
         self.reserve_again(pool);
+        self.undo_again(pool);
         if let Some(limits) = pool.limits() {
             limits.write_names(pool); // somebody may have taken them away
         }
@@ -69,12 +70,24 @@ impl Engine {
     /// does; where that fails, they count as promised.
     fn reserve_again(&self, pool: &Pool) {
         for id in pool.ledger.reserved() {
-            let Ok(_lock) = self.locks.lock(&id) else { continue }; // looked at the next time
+            let Ok(_lock) = self.locks.lock_behind(&id) else { continue }; // looked at the next time
             // Asked now: it may have shrunk meanwhile, or be gone.
             let Some(size) = pool.ledger.reserved_for(&id) else { continue };
             let dir = pool.dir.volume(&id);
             let lacking = matches!(pool.backend.reserve_again(&dir, size), Ok(false)).then_some(size);
             pool.ledger.set_lacking(&id, dir, lacking);
+        }
+    }
+
+    /// A call that failed, and could not take away what it had made, leaves a directory that no promise is made for. Until the next
+    /// start nobody else would come by.
+    fn undo_again(&self, pool: &Pool) {
+        let names = self.machine.files.list(&pool.dir.volumes()).unwrap_or_default(); // a pool that is lost says so itself
+        let is_unknown = |name: &&String| VolumeId::parse(name).is_ok_and(|id| !pool.ledger.has(&id));
+        for name in names.iter().filter(is_unknown) {
+            if let Err(error) = self.recover_volume(pool, name) {
+                tracing::debug!(pool = %pool.name(), name, %error, "left alone for now");
+            }
         }
     }
 
@@ -132,7 +145,7 @@ impl Engine {
         let path = pool.dir.volumes().join(name);
         let unreadable = |reason: &str| store::Error::Unreadable { file: path.clone(), reason: reason.to_owned() };
         let id = VolumeId::parse(name).map_err(|error| unreadable(&error.to_string()))?;
-        let _lock = self.locks.lock(&id)?;
+        let _lock = self.locks.lock_behind(&id)?;
         let dir = pool.dir.volume(&id);
         let Some(mut record) = self.records.load(&dir)? else {
             return match self.remains(&dir)? {
@@ -157,11 +170,6 @@ impl Engine {
     fn recover_ready(&self, pool: &Pool, dir: &store::VolumeDir, record: &Record) -> Result<()> {
         if let Err(error) = store::tidy(&*self.machine.files, dir) {
             tracing::warn!(volume = %record.id, %error, "half a record stays beside the whole one for now");
-        }
-        let image = self.machine.files.stat(&dir.image())?;
-        if image.is_some_and(|image| image.size > record.spec.size) {
-            // It is cut now. A shrink that was killed may have been so before its record was on disk.
-            self.records.save(dir, record)?;
         }
         if let Err(error) = pool.backend.mend(dir, record) {
             tracing::error!(volume = %record.id, %error, "the volume is not in order");

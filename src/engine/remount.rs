@@ -58,7 +58,7 @@ impl Engine {
     }
 
     fn mount_wanted(&self, id: &VolumeId, path: &Path) -> Result<()> {
-        let _lock = self.locks.lock(id)?;
+        let _lock = self.locks.lock_behind(id)?;
         let mut found = self.existing(id)?;
         let Some(wanted) = found.record.mounts.iter().find(|mount| mount.path == path).cloned() else { return Ok(()) };
         self.show_again(&mut found, &wanted)

@@ -1,6 +1,6 @@
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use super::Error;
 
@@ -21,26 +21,30 @@ pub(super) fn run_with(
     good: &[i32],
 ) -> Result<String, Error> {
     let failed = |status: String, output: String| Error::Failed { program, status, output };
-    // By its whole path, and without a PATH of its own: so it is spawned, where else this process would be copied.
     let mut command = Command::new(find(program).ok_or(Error::Missing { program })?);
-    command.args(options).arg(file).env("LC_ALL", "C").envs(environment.iter().copied()).stdin(Stdio::null());
-    let output = command.output().map_err(|error| match error.kind() {
+    command.args(options).arg(file).envs(environment.iter().copied());
+    let (status, printed) = ended(&mut command).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::Missing { program },
         _ => failed(error.to_string(), String::new()),
     })?;
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed);
-    tracing::debug!(?command, status = %output.status, output = printed.trim(), "ran");
-    match output.status.code() {
-        Some(code) if good.contains(&code) => Ok(printed.into_owned()),
-        _ => Err(failed(output.status.to_string(), last_lines(&printed))),
+    match status.code() {
+        Some(code) if good.contains(&code) => Ok(printed),
+        _ => Err(failed(status.to_string(), last_lines(&printed))),
     }
 }
 
 /// What a program says of itself, on either output.
 pub(super) fn output(program: &'static str, options: &[&str]) -> Option<String> {
-    let output = Command::new(find(program)?).args(options).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
-    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    Some(ended(Command::new(find(program)?).args(options)).ok()?.1)
+}
+
+/// How a program ended, and what it printed. It is given by its whole path, and has no PATH of its own: so it is spawned, where
+/// else this process would be copied.
+fn ended(command: &mut Command) -> io::Result<(ExitStatus, String)> {
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output()?;
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    tracing::debug!(?command, status = %output.status, output = printed.trim(), "ran");
+    Ok((output.status, printed))
 }
 
 /// Where a program is: these are the superuser's, whose directories are not on everybody's path.

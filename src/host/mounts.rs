@@ -38,7 +38,8 @@ pub trait Mounts: Send + Sync {
 
     /// Grows the mounted filesystem to the size of its device, online. One that fills it is left as it is.
     ///
-    /// An XFS is held still for a moment, so that a power cut finds it grown; killed meanwhile, it needs [`Mounts::thaw`].
+    /// Before Linux 6.13 an XFS is held still for a moment, so that a power cut finds it grown; killed meanwhile, it needs
+    /// [`Mounts::thaw`].
     ///
     /// # Errors
     /// `EPERM` where the kernel does not permit this process to (ext4 without `CAP_SYS_RESOURCE`); `EROFS` through a mount that

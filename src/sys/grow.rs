@@ -71,6 +71,11 @@ pub fn xfs(inside: impl AsFd, bytes: u64) -> Result<()> {
 /// what is new before the superblock that knows of it, and gives up. One that somebody else has frozen is in its place already.
 ///
 /// Killed in between it stays frozen: [`thaw`].
+///
+/// There is no deadline, for the kernel knows none: it waits for every write that is under way, without an end to it and deaf to
+/// signals, and `FITHAW` refuses a freeze that is not complete. A write that is held up itself (which reads from a FUSE that does
+/// not answer; before Linux 6.8 a splice from an empty pipe) so holds up the others, and whoever asked. Ask for it where it is
+/// needed, and nowhere else.
 pub fn settle(inside: impl AsFd) -> Result<()> {
     let fd = inside.as_fd().as_raw_fd();
     nix::unistd::syncfs(&inside)?; // while nobody has to wait

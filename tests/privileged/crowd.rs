@@ -4,8 +4,9 @@ mod model;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, Instant};
 
 use ullage::engine::{Error, Kind};
 use ullage::model::{Bytes, FsKind};
@@ -135,6 +136,14 @@ impl Crowd {
         self.world.engine.list(None, 0).unwrap();
     }
 
+    /// What is done behind the calls, without rest: it is no call, and no caller hears of it.
+    fn tend_until(&self, is_over: &AtomicBool) {
+        while !is_over.load(Ordering::Relaxed) {
+            self.world.engine.tend();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// What the record and the kernel say in the end.
     fn look(&self, volume: &Volume) -> State {
         let Ok(found) = self.world.engine.inspect(&volume.id()) else { return State::default() };
@@ -188,14 +197,18 @@ fn run(seed: u64) {
     let volumes: Vec<_> = (0..10).map(volume).collect();
     let quiet = volumes.iter().map(|_| RwLock::default()).collect();
     let crowd = Crowd { world, volumes, quiet, clock: AtomicU64::new(0) };
+    let is_over = AtomicBool::new(false);
     let made: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| crowd.tend_until(&is_over));
         let callers: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let crowd = &crowd;
                 scope.spawn(move || crowd.caller(Luck(seed.wrapping_mul(THREADS).wrapping_add(thread))))
             })
             .collect();
-        callers.into_iter().flat_map(|caller| caller.join().expect("a caller failed: see above")).collect()
+        let ended: Vec<_> = callers.into_iter().map(ScopedJoinHandle::join).collect();
+        is_over.store(true, Ordering::Relaxed);
+        ended.into_iter().flat_map(|made| made.expect("a caller failed: see above")).collect()
     });
     let worked = made.iter().filter(|(_, made)| made.outcome == Outcome::Done).count();
     assert!(worked > made.len() / 4, "only {worked} of {} calls did anything", made.len());

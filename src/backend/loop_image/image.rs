@@ -89,7 +89,7 @@ pub(in crate::backend) fn reserve(machine: &Machine, image: &Path, from: Bytes, 
     let _step = info_span!("reserve").entered();
     tracing::debug!(image = %image.display(), %to, "allocate");
     match machine.files.allocate(image, to) {
-        // Such a filesystem punches no holes either: what was filled once stays filled.
+        // Such a filesystem punches no holes either (but for ext4 without extents): what was filled once stays filled.
         Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) && from < to => {
             Ok(machine.files.fill(image, from, to)?)
         }

@@ -150,6 +150,17 @@ impl World {
         Ok(())
     }
 
+    /// Lets a file take so much in all.
+    fn take(&mut self, file: &Path, size: Bytes) -> Result<(), Errno> {
+        let place = self.place(file)?;
+        let charged = self.charge(place, size);
+        let (room, _) = self.room(place);
+        let inode = self.now.inode_mut(place.ino);
+        let missing = size.saturating_sub(inode.allocated);
+        inode.allocated = inode.allocated.saturating_add(missing.min(room)); // a real one keeps what it got, too
+        charged
+    }
+
     /// Writes a file of which only the length is of interest.
     pub(super) fn write_so_much(&mut self, file: &Path, len: Bytes) -> Result<Ino, Errno> {
         if self.is_read_only(file) {
@@ -335,19 +346,24 @@ impl Files for Fake {
     }
 
     fn allocate(&self, file: &Path, size: Bytes) -> Result<()> {
+        let takes = self.world().fallocate_takes;
+        std::thread::sleep(takes);
         let mut world = self.world();
         world.step("fallocate", file)?;
-        let place = world.place(file).map_err(failed("fallocate", file))?;
-        let charged = world.charge(place, size);
-        let (room, _) = world.room(place);
-        let inode = world.now.inode_mut(place.ino);
-        let missing = size.saturating_sub(inode.allocated);
-        inode.allocated = inode.allocated.saturating_add(missing.min(room)); // a real one keeps what it got, too
-        charged.map_err(failed("fallocate", file))
+        if !world.knows_fallocate {
+            return Err(Error::call("fallocate", file, Errno::EOPNOTSUPP));
+        }
+        world.take(file, size).map_err(failed("fallocate", file))
     }
 
-    fn fill(&self, file: &Path, _from: Bytes, to: Bytes) -> Result<()> {
-        self.allocate(file, to)
+    fn fill(&self, file: &Path, from: Bytes, to: Bytes) -> Result<()> {
+        let mut world = self.world();
+        world.step("write", file)?;
+        let ino = world.find(file).map_err(failed("open", file))?;
+        let filled = world.now.inode(ino).allocated.saturating_add(to.saturating_sub(from)).min(to);
+        world.take(file, filled).map_err(failed("write", file))?;
+        world.sync_inode(ino);
+        Ok(())
     }
 
     fn sync(&self, file: &Path) -> Result<()> {

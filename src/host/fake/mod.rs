@@ -15,6 +15,7 @@ mod tools;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -86,6 +87,8 @@ struct World {
     locks: BTreeMap<Ino, Weak<()>>,
     capacity: Bytes,
     refuse_online_ext4: bool,
+    knows_fallocate: bool,
+    fallocate_takes: Duration,
     /// Whether somebody opens every new device.
     devices_are_looked_at: bool,
     /// Mounts on which somebody has a file open.
@@ -114,6 +117,8 @@ impl Fake {
             locks: BTreeMap::new(),
             capacity,
             refuse_online_ext4: false,
+            knows_fallocate: true,
+            fallocate_takes: Duration::ZERO,
             devices_are_looked_at: false,
             busy: BTreeSet::new(),
             steps: 0,
@@ -186,6 +191,16 @@ impl Fake {
     /// Lets growing a mounted ext4 fail with `EPERM`, as without `CAP_SYS_RESOURCE`.
     pub fn refuse_online_ext4(&self, refuse: bool) {
         self.world().refuse_online_ext4 = refuse;
+    }
+
+    /// Lets the disk's filesystem neither reserve blocks nor punch holes, as NFS and FAT.
+    pub fn forget_fallocate(&self) {
+        self.world().knows_fallocate = false;
+    }
+
+    /// Lets reserving blocks take so long, while which other calls are answered.
+    pub fn slow_fallocate(&self, takes: Duration) {
+        self.world().fallocate_takes = takes;
     }
 
     /// Lets somebody open every new device as soon as it is there, as udev does, and close them all when it ends.

@@ -50,10 +50,11 @@ impl FsTools for Fake {
         world.step("mkfs", image)?;
         let ino = world.find(image).map_err(|errno| Error::call("mkfs", image, errno))?;
         let root = world.now.make(Inode::directory());
+        let punches = world.knows_fallocate;
         let inode = world.now.inode_mut(ino);
         inode.root = Some(root);
         inode.fs = Some(FakeFs { kind: fs, size: inode.len, owner: None, data: 0, errors: 0 });
-        inode.allocated = METADATA; // mkfs punches holes
+        inode.allocated = if punches { METADATA } else { inode.allocated.max(METADATA) };
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use super::failure::{Named, refused};
 use super::owner::set_owner;
 use super::superblock::Ext4;
-use super::{block, mount_table};
+use super::{block, kernel, mount_table};
 use crate::host::{
     Detached, Error, FileId, Ground, HeldLoop, LoopDevice, MountAt, MountEntry, MountIdentity, Mounts, Result,
 };
@@ -103,8 +103,8 @@ impl Mounts for LinuxMounts {
         let inside = File::open(path).of("open", path)?;
         grow_inside(&inside, fs, path)?;
         match fs {
-            FsKind::Xfs => grow::settle(&inside).of("FIFREEZE", path),
-            FsKind::Ext4 => Ok(()),
+            FsKind::Xfs if !kernel::recovers_growth() => grow::settle(&inside).of("FIFREEZE", path),
+            FsKind::Xfs | FsKind::Ext4 => Ok(()),
         }
     }
 

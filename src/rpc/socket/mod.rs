@@ -26,6 +26,9 @@ pub enum Error {
     /// A living process answers there.
     #[error("another process answers on {}: is ullage running already?", .0.display())]
     InUse(PathBuf),
+    /// Somebody keeps the socket's directory locked.
+    #[error("another process has locked {}: does another ullage start there?", .0.display())]
+    Locked(PathBuf),
     /// No process answers there.
     #[error("nothing listens at {}: is ullage running?", .0.display())]
     NothingListens(PathBuf),

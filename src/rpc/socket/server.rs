@@ -4,7 +4,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio_stream::Stream;
@@ -31,6 +33,9 @@ pub struct Listener {
 /// Device and inode.
 type FileKey = (u64, u64);
 
+/// How long the directory may be another's who starts: it takes some ms.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
@@ -40,12 +45,13 @@ const BACKLOG: u32 = 128;
 /// another name, and nobody can connect to it before `listen(2)`, which comes after them.
 ///
 /// # Errors
-/// [`Error::InUse`] while a living process answers there; [`Error::Occupied`] where something else lies there.
+/// [`Error::InUse`] while a living process answers there; [`Error::Occupied`] where something else lies there;
+/// [`Error::Locked`] where somebody keeps the directory locked.
 pub async fn listen(path: &Path, access: Access) -> Result<Listener, Error> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(directory).map_err(failed("make", directory))?;
     // Of two that start at once, the second shall meet the first listening, and not replace its socket.
-    let _start = lock(directory)?;
+    let _start = lock(directory).await?;
     refuse_the_living(path).await?;
 
     let temporary = temporary(path);
@@ -118,10 +124,17 @@ async fn refuse_the_living(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn lock(directory: &Path) -> Result<Flock<File>, Error> {
-    let file = File::open(directory).map_err(failed("open", directory))?;
-    let locked = Flock::lock(file, FlockArg::LockExclusive);
-    locked.map_err(|(_, errno)| failed("lock", directory)(errno.into()))
+async fn lock(directory: &Path) -> Result<Flock<File>, Error> {
+    let mut file = File::open(directory).map_err(failed("open", directory))?;
+    let begun = Instant::now();
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((file, Errno::EAGAIN)) if begun.elapsed() < PATIENCE => file,
+            Err((_, Errno::EAGAIN)) => return Err(Error::Locked(directory.to_owned())),
+            locked => return locked.map_err(|(_, errno)| failed("lock", directory)(errno.into())),
+        };
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn remove_if_there(path: &Path) -> Result<(), Error> {
@@ -190,6 +203,21 @@ mod tests {
         let starting: Vec<_> = (0..8).map(|_| start(path.clone())).collect();
         let ended: Vec<_> = starting.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ended.iter().filter(|(listener, _)| listener.is_ok()).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_keeps_the_directory_locked_is_told_of() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("csi.sock");
+        let kept = Flock::lock(File::open(scratch.path()).unwrap(), FlockArg::LockExclusive).unwrap();
+        let error = listen(&path, Access::Owner).await.unwrap_err();
+        assert!(matches!(&error, Error::Locked(at) if at == scratch.path()), "{error}");
+        let freed = tokio::spawn(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(kept);
+        });
+        listen(&path, Access::Owner).await.unwrap();
+        freed.await.unwrap();
     }
 
     #[tokio::test]

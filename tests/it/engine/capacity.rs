@@ -3,8 +3,8 @@
 use nix::errno::Errno;
 use ullage::config::{Overcommit, Reserve};
 use ullage::engine::Kind;
-use ullage::host::fake::Fake;
-use ullage::model::{Bytes, PoolName};
+use ullage::host::fake::{Cut, Fake, How};
+use ullage::model::{Bytes, Content, PoolName};
 
 use super::{EXT4, kind, sized};
 use crate::world::{POOL, Volume, World, pool};
@@ -101,6 +101,76 @@ fn blocks_that_a_discard_gave_away_are_taken_again_and_are_nobody_elses() {
     world.fake.set_capacity_of_disk(Bytes::gib(100));
     world.engine.tend();
     assert_eq!(world.engine.pools()[0].room.clone().unwrap().pending, Bytes::ZERO);
+}
+
+#[test]
+fn where_nothing_can_be_reserved_a_volume_is_written_out_in_full() {
+    let world = World::new();
+    world.fake.forget_fallocate();
+    for volume in [Volume::xfs("db"), Volume::new("web", EXT4, false), Volume::new("raw", Content::Block, false)] {
+        let allocated = || world.engine.inspect(&volume.id()).unwrap().presence.allocated;
+        world.create(&volume).unwrap();
+        assert_eq!(allocated(), Bytes::gib(1), "{}", volume.name);
+        world.stage(&volume).unwrap();
+        world.expand(&volume, Bytes::gib(3), Some(&volume.staging())).unwrap();
+        assert_eq!(allocated(), Bytes::gib(3), "{}", volume.name);
+        world.engine.tend();
+        assert_eq!(world.engine.health(&volume.id()).unwrap(), []);
+        // Others fill the disk meanwhile.
+        world.fake.fail_next("write", Errno::ENOSPC);
+        assert_eq!(kind(world.expand(&volume, Bytes::gib(4), None)), Kind::SizeRefused);
+        assert_eq!(allocated(), Bytes::gib(3), "{}", volume.name);
+        world.unstage(&volume).unwrap();
+        world.delete(&volume).unwrap();
+        world.engine.tend();
+    }
+    let before = world.fake.paths();
+    world.create(&Volume::new("thin", EXT4, true)).unwrap();
+    assert!(world.engine.inspect(&Volume::xfs("thin").id()).unwrap().presence.allocated < Bytes::mib(2));
+    world.delete(&Volume::xfs("thin")).unwrap();
+    world.engine.tend();
+    world.fake.fail_next("mkfs", Errno::EIO);
+    assert_eq!(kind(world.create(&Volume::xfs("db"))), Kind::Failed);
+    assert_eq!(world.fake.paths(), before);
+}
+
+#[test]
+fn a_start_on_a_full_pool_cuts_what_a_growth_left_and_sets_nothing_aside() {
+    let mut world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    let files = world.fake.machine().files;
+    files.set_len(&volume.image(), Bytes::gib(2)).unwrap();
+    files.allocate(&volume.image(), Bytes::gib(2)).unwrap();
+    world.fake.set_capacity_of_disk(Bytes::gib(2)); // not a page is left for a record
+    world.restart(How::Kill);
+    world.engine.recover();
+    assert_eq!(world.engine.set_aside(), []);
+    let stat = files.stat(&volume.image()).unwrap().unwrap();
+    assert_eq!((stat.size, stat.allocated), (Bytes::gib(1), Bytes::gib(1)));
+    world.stage(&volume).unwrap();
+}
+
+/// Whatever else fails in a create that fails.
+#[test]
+fn what_a_failed_create_could_not_take_away_goes_without_a_restart() {
+    let mut left_something = 0;
+    for at in 1.. {
+        let world = World::new();
+        let before = world.fake.paths();
+        world.fake.fail_next("fallocate", Errno::ENOSPC);
+        world.fake.cut(Some(Cut { at, how: How::Fail(Errno::EIO) }));
+        world.create(&Volume::xfs("db")).unwrap_err();
+        let steps = world.fake.steps();
+        world.fake.cut(None);
+        left_something += usize::from(world.fake.paths().iter().any(|path| path.starts_with("/pool/volumes/db")));
+        world.engine.tend();
+        assert_eq!(world.fake.paths(), before, "a second failure at step {at}");
+        if at > steps {
+            break;
+        }
+    }
+    assert!(left_something > 0);
 }
 
 #[test]

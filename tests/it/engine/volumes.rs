@@ -2,6 +2,8 @@
 
 use std::iter;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use ullage::backend::Fault;
@@ -169,6 +171,26 @@ fn faults_have_stable_names() {
     world.fake.set_capacity_of_disk(Bytes::gib(100));
     files.rename(&volume.image(), Path::new("/kubelet/image")).unwrap();
     assert_eq!(reasons(), ["ImageMissing"]);
+}
+
+/// What is done behind the calls is nobody's call: a caller that meets it is not told to come again.
+#[test]
+fn a_caller_that_is_alone_is_never_told_of_another() {
+    let world = World::new();
+    let volume = Volume::xfs("db");
+    world.create(&volume).unwrap();
+    world.fake.slow_fallocate(Duration::from_millis(5));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                world.engine.tend();
+            }
+        });
+        let calls = (0..20).try_for_each(|_| world.stage(&volume).and_then(|()| world.unstage(&volume)));
+        done.store(true, Ordering::Relaxed);
+        calls.unwrap();
+    });
 }
 
 #[test]
