@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
-use super::project_quota::words;
+use super::project_quota::{held, words};
 use crate::host::{self, LoopDevice};
-use crate::model::{Bytes, ProjectId, ProjectLimit};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 
 /// Why a volume could not be made so.
 #[derive(Debug, thiserror::Error)]
@@ -117,14 +117,14 @@ pub enum Error {
         inodes: u64,
     },
     /// The kernel took a limit, and has another.
-    #[error("project {project} was given a limit of {}, and has {}", words(*asked), words(*found))]
+    #[error("project {project} was given a limit of {}, and has {}", words(*asked), held(*found))]
     LimitNotKept {
         /// Which.
         project: ProjectId,
         /// What was set.
         asked: ProjectLimit,
         /// What was read back.
-        found: ProjectLimit,
+        found: ProjectUsage,
     },
     /// Removed files of a project are still open somewhere.
     #[error("project {project} still has files that somebody has open: it is not free yet")]

@@ -51,8 +51,8 @@ impl ProjectDirs {
     pub(super) fn set_limit(&self, dir: &VolumeDir, project: ProjectId, limit: ProjectLimit) -> Result<()> {
         let quotas = &self.machine.quotas;
         quotas.set_limit(dir.path(), project, limit)?;
-        let found = quotas.usage(dir.path(), project)?.unwrap_or_default().limit;
-        if found == limit { Ok(()) } else { Err(Error::LimitNotKept { project, asked: limit, found }) }
+        let found = quotas.usage(dir.path(), project)?.unwrap_or_default();
+        if found.is_held_to(limit) { Ok(()) } else { Err(Error::LimitNotKept { project, asked: limit, found }) }
     }
 
     /// How small the limit can become: what is used, and a margin.
@@ -117,7 +117,7 @@ impl ProjectDirs {
 pub fn tag_of(machine: &Machine, dir: &VolumeDir) -> Result<Option<ProjectId>, host::Error> {
     let data = dir.data();
     match machine.files.stat(&data)? {
-        Some(_) => machine.quotas.project_of(&data),
+        Some(_) => Ok(machine.quotas.project_of(&data)?.map(|tag| tag.id)),
         None => Ok(None),
     }
 }

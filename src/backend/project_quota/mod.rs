@@ -6,7 +6,7 @@ mod place;
 mod prove;
 mod shown;
 
-pub(super) use health::words;
+pub(super) use health::{held, words};
 pub use limit::tag_of;
 
 use std::path::{Path, PathBuf};

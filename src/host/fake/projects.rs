@@ -10,7 +10,14 @@ use crate::host::QuotaState;
 use crate::model::{Bytes, Inodes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 /// The limits that were set.
-pub(super) type Limits = BTreeMap<(Ground, ProjectId), ProjectLimit>;
+pub(super) type Limits = BTreeMap<(Ground, ProjectId), Held>;
+
+/// Those of one project.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Held {
+    pub(super) hard: ProjectLimit,
+    pub(super) soft: ProjectLimit,
+}
 
 /// A filesystem: that of the disk, or that in an image.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -65,10 +72,8 @@ impl World {
 
     /// What a project takes and may take, where it is counted.
     pub(super) fn project(&self, ground: Ground, project: ProjectId) -> ProjectUsage {
-        let mut found = ProjectUsage {
-            limit: self.limits.get(&(ground, project)).copied().unwrap_or_default(),
-            ..ProjectUsage::default()
-        };
+        let Held { hard, soft } = self.limits.get(&(ground, project)).copied().unwrap_or_default();
+        let mut found = ProjectUsage { limit: hard, soft, ..ProjectUsage::default() };
         for inode in self.inodes_of(ground).filter(|inode| inode.project == Some(project)) {
             found.bytes = found.bytes.saturating_add(inode.allocated);
             found.inodes += 1;

@@ -1,5 +1,7 @@
 //! Volumes that are directories under a project quota, over a machine in memory.
 
+mod drift;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
 
@@ -9,8 +11,8 @@ use ullage::engine::{CreateRequest, Error, Kind, MountRequest, Result, SizeRange
 use ullage::host::QuotaState;
 use ullage::host::fake::{Fake, How};
 use ullage::model::{
-    Backend, Bytes, Content, FsKind, InodeLimit, MountAttributes, MountOptions, ProjectId, ProjectLimit, ProjectUsage,
-    VolumeId,
+    Backend, Bytes, Content, FsKind, InodeLimit, MountAttributes, MountOptions, ProjectId, ProjectLimit, ProjectTag,
+    ProjectUsage, VolumeId,
 };
 use ullage::store::{PoolDir, Record};
 
@@ -63,7 +65,8 @@ fn a_volume_is_a_directory_with_a_project_and_a_limit() {
     let world = world();
     let made = create(&world, "a", Bytes::gib(1)).unwrap();
     assert_eq!((made.project, made.spec.content), (Some(project(100)), Content::Filesystem(FsKind::Xfs)));
-    assert_eq!(world.fake.machine().quotas.project_of(&data(&made.id)).unwrap(), made.project);
+    let tag = world.fake.machine().quotas.project_of(&data(&made.id)).unwrap().unwrap();
+    assert_eq!((Some(tag.id), tag.inherited), (made.project, true));
     assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
     assert_eq!(create(&world, "b", Bytes::gib(1)).unwrap().project, Some(project(101)));
     assert_eq!(create(&world, "a", Bytes::gib(1)).unwrap(), made, "the same");
@@ -148,25 +151,6 @@ fn ids_are_known_again_after_a_restart_though_a_record_is_damaged() {
     world.engine.recover();
     world.engine.tend();
     assert_eq!(create(&world, "d", Bytes::gib(1)).unwrap().project, Some(project(102)), "the trash is empty by now");
-}
-
-#[test]
-fn a_limit_that_is_lost_or_lowered_behind_is_set_again_and_told() {
-    let mut world = world();
-    let made = create(&world, "a", Bytes::gib(1)).unwrap();
-    let quotas = world.fake.machine().quotas;
-    quotas.set_limit(Path::new(POOL), project(100), of_bytes(Bytes::gib(50))).unwrap();
-    let faults = world.engine.health(&made.id).unwrap();
-    assert_eq!(faults, [Fault::LimitDrifted("its limit is 50Gi, and should be 1Gi".into())]);
-    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
-    assert_eq!(world.engine.health(&made.id).unwrap(), []);
-    world.fake.set_project_behind(&data(&made.id), None).unwrap();
-    let faults = world.engine.health(&made.id).unwrap();
-    assert_eq!(faults, [Fault::LimitDrifted("its project is none, and should be 100".into())]);
-    // A power cut takes a limit that was not on disk.
-    world.restart(How::PowerCut);
-    world.engine.recover();
-    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(1)));
 }
 
 #[test]
