@@ -9,7 +9,7 @@ use crate::host::{self, Machine};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 use crate::store::{Phase, Record, VolumeDir};
 
-/// What a volume keeps free at least when its limit is lowered.
+/// What a volume keeps free at least when its limit is lowered: where its inodes follow its size, 256 of them.
 const MARGIN: Bytes = Bytes::mib(1);
 
 /// How long it is waited for that what was removed is counted no more: some 60 ms in all.
@@ -57,19 +57,39 @@ impl ProjectDirs {
 
     /// How small the limit can become: what is used, and a margin.
     pub(super) fn smallest(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
-        let used = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default().bytes;
+        let used = self.used(dir, record)?;
         Ok(used.saturating_add(MARGIN).round_up().unwrap_or(used))
     }
 
     /// Lowers the limit. Whoever has written meanwhile has what he had: then nothing is lowered.
     pub(super) fn lower(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
-        self.limit(dir, record, size)?;
-        let used = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default().bytes;
-        if used <= size {
-            return Ok(());
+        let lowered = self.limit(dir, record, size).and_then(|()| match self.used(dir, record)? {
+            used if used <= size => Ok(()),
+            used => Err(Error::Filled { used }),
+        });
+        self.or_as_before(dir, record, lowered)
+    }
+
+    /// Raises the limit.
+    pub(super) fn raise(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
+        let raised = self.limit(dir, record, size);
+        self.or_as_before(dir, record, raised)
+    }
+
+    /// After a failure the kernel may have the new limit all the same: that of the record is set again.
+    fn or_as_before(&self, dir: &VolumeDir, record: &Record, done: Result<()>) -> Result<()> {
+        if done.is_err()
+            && let Err(error) = self.limit(dir, record, record.spec.size)
+        {
+            tracing::warn!(volume = %record.id, %error, "its limit may not be what its record says");
         }
-        self.limit(dir, record, record.spec.size)?;
-        Err(Error::Filled { used })
+        done
+    }
+
+    /// The least size that holds what is in a volume: where its inodes follow its size, they count too.
+    fn used(&self, dir: &VolumeDir, record: &Record) -> Result<Bytes> {
+        let usage = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default();
+        Ok(record.spec.inodes.map_or(usage.bytes, |limit| limit.size_for(usage.inodes).max(usage.bytes)))
     }
 
     /// Takes a volume out of the trash: its data, then its limit. Its project, once nothing has it any more.

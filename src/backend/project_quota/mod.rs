@@ -128,7 +128,7 @@ impl Backend for ProjectDirs {
     }
 
     fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
-        self.limit(dir, record, size)
+        self.raise(dir, record, size)
     }
 
     fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {

@@ -66,6 +66,9 @@ pub struct FakeFs {
     pub errors: u64,
 }
 
+/// What somebody else does.
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
 struct World {
     now: Disk,
     /// What a power cut leaves.
@@ -88,6 +91,8 @@ struct World {
     steps: usize,
     cut: Option<Cut>,
     fail_next: Option<(&'static str, Errno)>,
+    /// What is done before the machine is asked for so many times more.
+    meanwhile: Option<(usize, Meanwhile)>,
     ended: Option<How>,
     /// Which process this is: what an earlier one held is closed.
     process: u64,
@@ -112,6 +117,7 @@ impl Fake {
             steps: 0,
             cut: None,
             fail_next: None,
+            meanwhile: None,
             ended: None,
             process: 0,
         })))
@@ -133,6 +139,11 @@ impl Fake {
     /// Lets the next call of that name fail.
     pub fn fail_next(&self, call: &'static str, errno: Errno) {
         self.world().fail_next = Some((call, errno));
+    }
+
+    /// Lets somebody else do that just before the machine is asked for the `at`th time from now. He may ask it, too.
+    pub fn meanwhile(&self, at: usize, act: impl FnOnce() + Send + 'static) {
+        self.lock().meanwhile = Some((at, Box::new(act)));
     }
 
     /// The machine answers nobody while that is done.
@@ -243,11 +254,26 @@ impl Fake {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
+        let due = self.lock().due();
+        if let Some(act) = due {
+            act();
+        }
+        self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().expect("no holder panics")
     }
 }
 
 impl World {
+    /// What is to be done before this question is answered.
+    fn due(&mut self) -> Option<Meanwhile> {
+        let (left, _) = self.meanwhile.as_mut()?;
+        *left = left.saturating_sub(1);
+        self.meanwhile.take_if(|(left, _)| *left == 0).map(|(_, act)| act)
+    }
+
     /// One step: the place where the machine may be cut.
     fn step(&mut self, call: &'static str, object: &Path) -> Result<()> {
         let refused = |errno| Err(Error::call(call, object, errno));

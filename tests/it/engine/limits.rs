@@ -1,6 +1,7 @@
 //! Volumes that are directories under a project quota, over a machine in memory.
 
 mod drift;
+mod lowered;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
@@ -226,19 +227,6 @@ fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
         world.engine.tend();
         create(&world, "a", Bytes::gib(1)).unwrap();
     }
-}
-
-#[test]
-fn a_limit_is_lowered_by_a_resize_though_a_kubelet_keeps_the_mounts() {
-    let world = world();
-    let id = create(&world, "a", Bytes::gib(4)).unwrap().id;
-    world.fake.write_in(&data(&id), "file", Bytes::gib(1)).unwrap();
-    assert_eq!(world.engine.resize(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2));
-    assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(2)));
-    let refused = world.engine.resize(&id, Bytes::gib(1)).unwrap_err();
-    assert_eq!((refused.kind(), record(&world, "a").spec.size), (Kind::ShrinkRefused, Bytes::gib(2)), "{refused}");
-    assert_eq!(world.engine.resize(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2), "the same");
-    assert_eq!(world.engine.resize(&id, Bytes::gib(3)).unwrap(), Bytes::gib(3));
 }
 
 #[test]
