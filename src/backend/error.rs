@@ -102,6 +102,14 @@ pub enum Error {
         /// Why not, and what would be right.
         reason: String,
     },
+    /// Where that cannot be found out, as the filesystem itself was full first.
+    #[error("{}: its limits are not proven: a file in it found no more room after {written}", dir.display())]
+    LimitUnproven {
+        /// Where.
+        dir: PathBuf,
+        /// What could be written.
+        written: Bytes,
+    },
     /// A volume of limits without a project.
     #[error("{}: the record names no project", dir.display())]
     NoProject {
@@ -205,7 +213,7 @@ impl Error {
     pub fn is_no_space(&self) -> bool {
         match self {
             Self::Host(error) => error.is_no_space(),
-            Self::NoRoomForImage { .. } => true,
+            Self::NoRoomForImage { .. } | Self::LimitUnproven { .. } => true,
             _ => false,
         }
     }

@@ -21,24 +21,30 @@ const WAITS: [Duration; 7] = {
 impl ProjectDirs {
     /// Makes the directory of a new volume, and holds it to its size before anybody can write there.
     pub(super) fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()> {
-        let (files, quotas, data) = (&self.machine.files, &self.machine.quotas, dir.data());
+        let (files, data) = (&self.machine.files, dir.data());
         if files.stat(&data)?.is_some() {
             return Err(host::Error::call("mkdir", &data, Errno::EEXIST).into());
         }
-        let project = project(dir, record)?;
-        files.create_dir(&data)?;
-        // The claim is settled so: two who ask at once for a project hear the same, but one of them counts two inodes.
-        quotas.set_project(&data, project)?;
-        let inodes = quotas.usage(dir.path(), project)?.unwrap_or_default().inodes;
-        if inodes != 1 {
-            files.remove_tree(&data)?;
-            return Err(Error::ProjectTaken { project, inodes });
-        }
+        self.settle(dir, project(dir, record)?)?;
         self.limit(dir, record, record.spec.size)?;
         if let Some(owner) = record.spec.owner {
             files.set_owner(&data, owner)?;
         }
         Ok(())
+    }
+
+    /// Makes the directory, of that project, which is nobody else's then. Where it is, there is none.
+    pub(super) fn settle(&self, dir: &VolumeDir, project: ProjectId) -> Result<()> {
+        let (files, quotas, data) = (&self.machine.files, &self.machine.quotas, dir.data());
+        files.create_dir(&data)?;
+        quotas.set_project(&data, project)?;
+        // Two who ask at once for a project hear the same, but one of them counts two inodes.
+        let inodes = quotas.usage(dir.path(), project)?.unwrap_or_default().inodes;
+        if inodes == 1 {
+            return Ok(());
+        }
+        files.remove_tree(&data)?;
+        Err(Error::ProjectTaken { project, inodes })
     }
 
     /// Holds a volume to a size.

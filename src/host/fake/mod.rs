@@ -51,6 +51,17 @@ pub enum How {
     PowerCut,
 }
 
+/// How a kernel does not keep what it says of limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// It enforces them, and refuses nothing.
+    Bounds,
+    /// It takes them, and keeps none.
+    Takes,
+    /// It takes them away, and keeps them.
+    Clears,
+}
+
 /// What a volume's filesystem looks like from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FakeFs {
@@ -79,6 +90,7 @@ struct World {
     mounted: u64,
     /// How the disk's own filesystem treats projects; `None`: the kernel has no quotas.
     quotas: Option<QuotaState>,
+    lie: Option<Lie>,
     limits: Limits,
     /// What a power cut leaves of them.
     durable_limits: Limits,
@@ -108,6 +120,7 @@ impl Fake {
             mounts: Vec::new(),
             mounted: 0,
             quotas: Some(QuotaState { fs: "xfs", accounting: true, enforcement: true, limits_everybody: false }),
+            lie: None,
             limits: Limits::new(),
             durable_limits: Limits::new(),
             locks: BTreeMap::new(),

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::disk::Ino;
 use super::projects::{Ground, Held};
-use super::{Fake, World};
+use super::{Fake, Lie, World};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
 use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 
@@ -13,6 +13,11 @@ impl Fake {
     /// is an XFS that counts and bounds them.
     pub fn set_project_quotas(&self, state: Option<QuotaState>) {
         self.world().quotas = state;
+    }
+
+    /// Lets the kernel say of limits what is not so.
+    pub fn lie(&self, lie: Option<Lie>) {
+        self.world().lie = lie;
     }
 
     /// Gives a file or directory to another project, or to none, behind everybody's back; and what is made in that
@@ -106,7 +111,11 @@ impl ProjectQuotas for Fake {
         if limit.bytes.is_some_and(|bytes| bytes.get() < 512) || limit.inodes == Some(0) {
             return Err(Error::call("Q_XSETQLIM", dir, Errno::EINVAL));
         }
-        world.limits.insert((ground, project), Held { hard: limit, soft: ProjectLimit::default() });
+        match world.lie {
+            Some(Lie::Takes) => {}
+            Some(Lie::Clears) if limit == ProjectLimit::default() => {}
+            _ => drop(world.limits.insert((ground, project), Held { hard: limit, soft: ProjectLimit::default() })),
+        }
         Ok(())
     }
 

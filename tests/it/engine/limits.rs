@@ -2,6 +2,7 @@
 
 mod drift;
 mod lowered;
+mod proof;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
@@ -205,28 +206,6 @@ fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
     assert_eq!(room(), Bytes::gib(70), "what is filled was promised");
     world.fake.write_in(Path::new("/"), "others", Bytes::gib(30)).unwrap();
     assert_eq!(room(), Bytes::gib(40), "others have taken some");
-}
-
-#[test]
-fn a_pool_whose_limits_do_not_hold_says_why_and_is_tried_again() {
-    let state = |fs, accounting, enforcement| QuotaState { fs, accounting, enforcement, limits_everybody: false };
-    let on = state("xfs", true, true);
-    for (state, said) in [
-        (state("xfs", false, false), "mount it with prjquota"),
-        (state("xfs", true, false), "not enforced"),
-        (state("ext4", false, false), "tune2fs -O project,quota"),
-        (state("tmpfs", false, false), "only xfs and ext4"),
-        (QuotaState { limits_everybody: true, ..on }, "limits for everybody"),
-    ] {
-        let fake = Fake::new(Bytes::gib(10));
-        fake.set_project_quotas(Some(state));
-        let world = World::with(fake, vec![of_limits()]);
-        let refused = world.engine.ready().unwrap_err();
-        assert!(refused.contains(said), "{refused}");
-        world.fake.set_project_quotas(Some(on));
-        world.engine.tend();
-        create(&world, "a", Bytes::gib(1)).unwrap();
-    }
 }
 
 #[test]
