@@ -100,28 +100,36 @@ impl ProjectDirs {
 
     /// Takes a volume out of the trash: its data, then its limit. Its project, once nothing has it any more.
     ///
-    /// Killed in between, the record is still there to tell of which project it was.
+    /// Killed in between, the record is still there to tell of which project it was. The tag tells only where no record does:
+    /// its owner may have given the directory to anybody, whose limit is no business of ours.
     pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
-        let (files, quotas) = (&self.machine.files, &self.machine.quotas);
-        let (record, tag) = (Record::of_any_name(&*self.machine.files, dir), tag_of(&self.machine, dir)?);
-        let project = tag.or(record.as_ref().and_then(|record| record.project));
-        // A claim that another won: nobody was in there who could hold anything of it.
-        let was_lost = tag.is_none() && record.as_ref().is_some_and(|record| record.phase == Phase::Creating);
+        let files = &self.machine.files;
+        let (record, tag) = (Record::of_any_name(&**files, dir), tag_of(&self.machine, dir)?);
+        let project = record.as_ref().and_then(|record| record.project).or(tag);
         files.remove_tree(&dir.data())?;
         if let Some(project) = project {
-            let ours = record.map(|record| limit_of(&record, record.spec.size));
-            let waits = if was_lost { &WAITS[..1] } else { &WAITS };
-            match self.left_of(dir, project, waits)? {
-                ProjectUsage { inodes: 0, limit, .. } if limit == ProjectLimit::default() => {}
-                ProjectUsage { inodes: 0, .. } => quotas.set_limit(dir.path(), project, ProjectLimit::default())?,
-                // Who took the project at the same time keeps it, and his limit.
-                _ if was_lost => {}
-                ProjectUsage { limit, .. } if ours.is_some_and(|ours| ours != limit) => {}
-                _ => return Err(Error::StillHeld { project }),
-            }
+            // Only of a claim that was never finished another can have had the project at the same time.
+            let claim = record.filter(|record| record.phase == Phase::Creating);
+            self.unlimit(dir, project, claim.map(|record| (limit_of(&record, record.spec.size), tag.is_some())))?;
         }
         files.remove_tree(dir.path())?;
         Ok(project)
+    }
+
+    /// Takes the limit of a project away of which nothing is left. Of a claim it is said which limit it would have had, and whether
+    /// its directory was still there: without it another has won.
+    fn unlimit(&self, dir: &VolumeDir, project: ProjectId, claim: Option<(ProjectLimit, bool)>) -> Result<()> {
+        let waits = if matches!(claim, Some((_, false))) { &WAITS[..1] } else { &WAITS };
+        match (self.left_of(dir, project, waits)?, claim) {
+            (left, _) if left.inodes == 0 && left.is_held_to(ProjectLimit::default()) => Ok(()),
+            (ProjectUsage { inodes: 0, .. }, _) => {
+                Ok(self.machine.quotas.set_limit(dir.path(), project, ProjectLimit::default())?)
+            }
+            // Nobody was in there who could hold anything of it: who has taken the project at the same time keeps it, and his limit.
+            (_, Some((_, false))) => Ok(()),
+            (ProjectUsage { limit, .. }, Some((ours, true))) if limit != ours => Ok(()),
+            _ => Err(Error::StillHeld { project }),
+        }
     }
 
     /// What is left of a project whose data was removed: it is counted for some milliseconds more, and what somebody has open

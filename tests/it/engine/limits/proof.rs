@@ -92,24 +92,12 @@ fn in_a_full_pool_nothing_is_proven_and_nothing_made_until_it_is() {
     }
 }
 
-/// As another driver does it: it counts before it sets a limit, and leaves what is not its own.
-fn take(fake: &Fake, id: u32) -> bool {
-    let (quotas, place) = (fake.machine().quotas, Path::new("/elsewhere"));
-    fake.set_project_behind(place, Some(project(id))).unwrap();
-    let counted = quotas.usage(Path::new(POOL), project(id)).unwrap().unwrap().inodes;
-    match counted {
-        1 => quotas.set_limit(Path::new(POOL), project(id), of_bytes(Bytes::gib(7))).unwrap(),
-        _ => fake.set_project_behind(place, None).unwrap(),
-    }
-    counted == 1
-}
-
 #[test]
 fn an_id_that_another_driver_takes_while_a_pool_is_proven_is_left_to_him_with_its_limit() {
     let mut outcomes = Vec::new();
     for at in 1.. {
         let mut world = world();
-        world.fake.machine().files.create_dir(Path::new("/elsewhere")).unwrap();
+        world.fake.machine().files.create_dir(Path::new(ELSEWHERE)).unwrap();
         world.restart(How::Kill);
         let (fake, (tell, told)) = (world.fake.clone(), mpsc::channel());
         world.fake.meanwhile(at, move || tell.send(take(&fake, 100)).unwrap());
