@@ -10,7 +10,7 @@ use ullage::host::{
     MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat,
 };
 use ullage::model::{
-    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage,
+    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage,
 };
 
 use crate::life::Step;
@@ -133,7 +133,7 @@ passed_on! { ProjectQuotas as "quotas.":
     usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
     set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
     projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
-    project_of(path: &Path) -> Option<ProjectId>;
+    project_of(path: &Path) -> Option<ProjectTag>;
     strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     set_project(dir: &Path, project: ProjectId) -> ();
     usage_of_all(dir: &Path) -> Option<Usage>;

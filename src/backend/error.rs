@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
-use super::project_quota::words;
+use super::project_quota::{held, words};
 use crate::host::{self, LoopDevice};
-use crate::model::{Bytes, ProjectId, ProjectLimit};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage};
 
 /// Why a volume could not be made so.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,14 @@ pub enum Error {
         /// Why not, and what would be right.
         reason: String,
     },
+    /// Where that cannot be found out, as the filesystem itself was full first.
+    #[error("{}: its limits are not proven: a file in it found no more room after {written}", dir.display())]
+    LimitUnproven {
+        /// Where.
+        dir: PathBuf,
+        /// What could be written.
+        written: Bytes,
+    },
     /// A volume of limits without a project.
     #[error("{}: the record names no project", dir.display())]
     NoProject {
@@ -117,14 +125,14 @@ pub enum Error {
         inodes: u64,
     },
     /// The kernel took a limit, and has another.
-    #[error("project {project} was given a limit of {}, and has {}", words(*asked), words(*found))]
+    #[error("project {project} was given a limit of {}, and has {}", words(*asked), held(*found))]
     LimitNotKept {
         /// Which.
         project: ProjectId,
         /// What was set.
         asked: ProjectLimit,
         /// What was read back.
-        found: ProjectLimit,
+        found: ProjectUsage,
     },
     /// Removed files of a project are still open somewhere.
     #[error("project {project} still has files that somebody has open: it is not free yet")]
@@ -205,7 +213,7 @@ impl Error {
     pub fn is_no_space(&self) -> bool {
         match self {
             Self::Host(error) => error.is_no_space(),
-            Self::NoRoomForImage { .. } => true,
+            Self::NoRoomForImage { .. } | Self::LimitUnproven { .. } => true,
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ pub struct CreateRequest {
 }
 
 /// How often a project is asked for that somebody else takes at the same time: each time somebody is a volume further.
-const CLAIMS: usize = 64;
+pub(super) const CLAIMS: usize = 64;
 
 /// What a request for a volume means, given what is there.
 #[derive(Debug, PartialEq)]

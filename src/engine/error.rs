@@ -186,6 +186,7 @@ fn kind_of(error: &backend::Error) -> Kind {
         | Backend::ImageTruncated { .. }
         | Backend::DeviceTooLarge { .. }
         | Backend::NoQuotas { .. }
+        | Backend::LimitUnproven { .. }
         | Backend::NoProject { .. }
         | Backend::LimitNotKept { .. }
         | Backend::StillHeld { .. }

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use ulid::Ulid;
 
+use super::create::CLAIMS;
 use super::pool::{Pool, Served};
 use super::projects::{Limits, Tables};
 use super::{Error, Result};
-use crate::backend::PoolDisk;
+use crate::backend::{self, PoolDisk};
 use crate::host::{self, FileKind, Lock, Machine};
 use crate::model::{FsKind, VolumeId};
 use crate::store::{Marker, VolumeDir};
@@ -46,8 +47,7 @@ impl Pool {
         let mut proofs = Proofs::new();
         for fs in filesystems {
             match self.prove(machine, fs) {
-                // Volumes that nothing else holds must not be used where limits do not. In a full pool it is not known.
-                Err(error) if has_limits && !error.is_no_space() => return Err(error.to_string()),
+                Err(error) if self.does_not_hold(&error) => return Err(error.to_string()),
                 proof => drop(proofs.insert(fs, proof.map_err(|error| error.to_string()))),
             }
         }
@@ -73,15 +73,27 @@ impl Pool {
         Err(Error::NotServed { pool: self.name().clone(), reason })
     }
 
+    /// Volumes that nothing else holds must not be used where limits do not. In a full pool it is not known.
+    fn does_not_hold(&self, error: &Error) -> bool {
+        self.backend.has_limits() && !error.is_no_space()
+    }
+
     /// Tries the filesystems again that could not be made: a pool that was full then may have room now.
     pub(super) fn prove_again(&self, machine: &Machine) {
         let Ok(mut served) = self.served() else { return };
         let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
         for fs in refused.collect::<Vec<_>>() {
-            if self.prove(machine, fs).is_ok() {
-                tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
-                served.filesystems.insert(fs, Ok(()));
-                self.serve(Ok(served.clone()));
+            match self.prove(machine, fs) {
+                Ok(()) => {
+                    tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
+                    served.filesystems.insert(fs, Ok(()));
+                    self.serve(Ok(served.clone()));
+                }
+                Err(error) if self.does_not_hold(&error) => {
+                    tracing::error!(pool = %self.name(), %error, "the pool is not served any more");
+                    self.serve(Err(error.to_string()));
+                }
+                Err(_) => {} // said before
             }
         }
     }
@@ -89,6 +101,16 @@ impl Pool {
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
     fn prove(&self, machine: &Machine, fs: FsKind) -> Result<()> {
         let _alone = self.emptying();
+        for _ in 1..CLAIMS {
+            match self.prove_once(machine, fs) {
+                Err(Error::Backend(backend::Error::ProjectTaken { .. })) => {}
+                proven => return proven,
+            }
+        }
+        self.prove_once(machine, fs)
+    }
+
+    fn prove_once(&self, machine: &Machine, fs: FsKind) -> Result<()> {
         let name = format!("probe-{fs}");
         let scratch = self.trash_for(&VolumeId::from_name(&name));
         let limits = self.limits();

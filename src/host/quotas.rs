@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::Result;
-use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage, Usage};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 
 /// Project quotas of the filesystem on which a path lies: what a directory and all below it may take.
 pub trait ProjectQuotas: Send + Sync {
@@ -17,7 +17,7 @@ pub trait ProjectQuotas: Send + Sync {
     /// `ENOSYS` (XFS) or `ESRCH` (ext4) where projects are not counted; so with a limit and with the list.
     fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>>;
 
-    /// Bounds a project (`Q_XSETQLIM`), hard limits only. On disk only after the filesystem's next commit: a start sets it again.
+    /// Bounds a project (`Q_XSETQLIM`), and takes soft limits away. On disk only after the filesystem's next commit: a start sets it again.
     ///
     /// The kernel takes a limit below what is used: the caller is the guard.
     fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()>;
@@ -26,7 +26,7 @@ pub trait ProjectQuotas: Send + Sync {
     fn projects(&self, dir: &Path) -> Result<Vec<(ProjectId, ProjectUsage)>>;
 
     /// The project of a file or directory itself (`FS_IOC_FSGETXATTR`), no link followed; `None`: id 0.
-    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>>;
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectTag>>;
 
     /// How many files and directories, this one and all below it, are of another project, or of none. No link is followed and
     /// no mount crossed; links, devices, pipes and sockets cannot be asked, and are not counted. What is in motion is counted

@@ -17,7 +17,7 @@ pub use ids::{InvalidId, PoolName, VolumeId};
 pub use level::{Level, Reading};
 pub use mount_options::{MountAttributes, MountOptions};
 pub use pod::PodRef;
-pub use project::{ProjectId, ProjectLimit, ProjectUsage};
+pub use project::{ProjectId, ProjectLimit, ProjectTag, ProjectUsage};
 pub use quantity::{InvalidQuantity, parse_quantity};
 pub use usage::{Inodes, Usage};
 pub use volume::{Backend, Claim, Content, FsKind, InodeLimit, Owner, VolumeSpec};

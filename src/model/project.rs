@@ -10,6 +10,15 @@ use super::{Bytes, Inodes};
 #[serde(try_from = "u32", into = "u32")]
 pub struct ProjectId(u32);
 
+/// What a file or directory says of its project.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProjectTag {
+    /// Which it counts for.
+    pub id: ProjectId,
+    /// Whether what is made in this directory gets it, too.
+    pub inherited: bool,
+}
+
 /// What a project may take. `None`: as much as there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ProjectLimit {
@@ -24,6 +33,8 @@ pub struct ProjectLimit {
 pub struct ProjectUsage {
     /// What it may take.
     pub limit: ProjectLimit,
+    /// Its soft limits, which XFS shows as the size, and the kernel makes hard ones after a while. None are ever set here.
+    pub soft: ProjectLimit,
     /// What it takes. Space that was freed leaves it milliseconds later.
     pub bytes: Bytes,
     /// How many inodes it has.
@@ -31,6 +42,11 @@ pub struct ProjectUsage {
 }
 
 impl ProjectUsage {
+    /// Whether it may take exactly that, now and later.
+    pub fn is_held_to(&self, limit: ProjectLimit) -> bool {
+        (self.limit, self.soft) == (limit, ProjectLimit::default())
+    }
+
     /// Its inodes, in a filesystem that says those of a directory in it.
     pub fn inodes_of(&self, filesystem: Inodes) -> Inodes {
         let used = self.inodes;

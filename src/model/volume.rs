@@ -112,11 +112,22 @@ pub struct Claim {
 }
 
 impl InodeLimit {
+    /// What a volume is large for each inode it may have, where they follow its size.
+    const EACH: u64 = 4096;
+
     /// The limit of a volume of that size.
     pub fn of(self, size: Bytes) -> u64 {
         match self {
-            Self::Auto => size.get() / 4096,
+            Self::Auto => size.get() / Self::EACH,
             Self::Count(count) => count,
+        }
+    }
+
+    /// The least size of a volume that has so many.
+    pub fn size_for(self, inodes: u64) -> Bytes {
+        match self {
+            Self::Auto => Bytes::new(inodes.saturating_mul(Self::EACH)),
+            Self::Count(_) => Bytes::ZERO,
         }
     }
 }

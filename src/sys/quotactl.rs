@@ -29,6 +29,10 @@ pub struct Quota {
     pub block_limit: u64,
     /// The hard limit of inodes.
     pub inode_limit: u64,
+    /// The soft limit in blocks of 512 bytes.
+    pub soft_block_limit: u64,
+    /// The soft limit of inodes.
+    pub soft_inode_limit: u64,
     /// Blocks of 512 bytes that are taken, delayed and reserved ones included.
     pub blocks: u64,
     /// Inodes that are taken.
@@ -169,6 +173,8 @@ fn read(of: Of, command: Command, project: u32) -> Result<Quota> {
         id: found.id,
         block_limit: found.block_hard_limit,
         inode_limit: found.inode_hard_limit,
+        soft_block_limit: found.block_soft_limit,
+        soft_inode_limit: found.inode_soft_limit,
         blocks: found.block_count,
         inodes: found.inode_count,
     })

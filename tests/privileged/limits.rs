@@ -90,7 +90,10 @@ fn a_volume_takes_its_size_exactly_and_root_no_more() {
     assert_eq!(fill(&target.join("data")), SIZE);
     let refused = fs::write(target.join("more"), "").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::StorageFull, "not even an empty file");
-    assert_eq!(counted(&world, &volume), ProjectUsage { limit: of_bytes(SIZE), bytes: SIZE, inodes: 2 });
+    assert_eq!(
+        counted(&world, &volume),
+        ProjectUsage { limit: of_bytes(SIZE), bytes: SIZE, inodes: 2, ..ProjectUsage::default() }
+    );
     let usage = world.engine.usage(&volume.id(), &target).unwrap().0;
     assert_eq!((usage.total, usage.used, usage.available), (SIZE, SIZE, Bytes::ZERO));
     assert!(world.engine.pools()[0].room.clone().unwrap().free > Bytes::gib(2), "the pool has room");
@@ -258,7 +261,10 @@ fn ext4_is_served_and_bounds_whom_no_capability_lets_past() {
     };
     let refused = std::thread::scope(|scope| scope.spawn(write).join().unwrap());
     assert_eq!(refused, Errno::EDQUOT);
-    assert_eq!(counted(&world, &volume), ProjectUsage { limit: of_bytes(SIZE), bytes: SIZE, inodes: 2 });
+    assert_eq!(
+        counted(&world, &volume),
+        ProjectUsage { limit: of_bytes(SIZE), bytes: SIZE, inodes: 2, ..ProjectUsage::default() }
+    );
     let usage = world.engine.usage(&volume.id(), &target).unwrap().0;
     assert_eq!((usage.total, usage.used, usage.available), (SIZE, SIZE, Bytes::ZERO));
     // The known gap: whoever has that capability.
@@ -322,7 +328,8 @@ fn a_thousand_volumes_are_made_and_seen_and_go() {
     println!("made: 100 after {:?}, 900 after {:?}, 1000 after {:?}", times[99], times[899], times[999]);
     let found = known(&world.scratch);
     let expected = (0..MANY).map(|number| {
-        let usage = ProjectUsage { limit: of_bytes(size(number)), bytes: Bytes::ZERO, inodes: 1 };
+        let usage =
+            ProjectUsage { limit: of_bytes(size(number)), bytes: Bytes::ZERO, inodes: 1, ..ProjectUsage::default() };
         (project(100 + number), usage)
     });
     assert_eq!(found, expected.collect::<Vec<_>>());

@@ -157,7 +157,7 @@ fn xfs_without_quotas_keeps_projects_and_bounds_none() {
     machine.files.create_dir(&data).unwrap();
     machine.quotas.set_project(&data, project(100)).unwrap();
     machine.files.write_whole(&data.join("file"), b"x").unwrap();
-    assert_eq!(machine.quotas.project_of(&data.join("file")).unwrap(), Some(project(100)));
+    assert_eq!(machine.quotas.project_of(&data.join("file")).unwrap().map(|tag| tag.id), Some(project(100)));
     assert_eq!(machine.quotas.try_filling(&data, Bytes::mib(20)).unwrap(), Bytes::mib(20));
 }
 
@@ -221,7 +221,7 @@ fn limits_and_projects_outlive_a_mount() {
         let quotas = scratch.machine().quotas;
         let found = quotas.usage(&scratch.dir(), project(100)).unwrap().unwrap();
         assert_eq!((found.limit, found.inodes), (limit, 2), "{fs}");
-        assert_eq!(quotas.project_of(&data.join("file")).unwrap(), Some(project(100)), "{fs}");
+        assert_eq!(quotas.project_of(&data.join("file")).unwrap().map(|tag| tag.id), Some(project(100)), "{fs}");
         assert_eq!(quotas.projects(&scratch.dir()).unwrap(), [(project(100), found)], "{fs}");
     }
 }

@@ -5,7 +5,7 @@ use super::ProjectDirs;
 use super::limit::{limit_of, project};
 use crate::backend::{Error, Fault, Result};
 use crate::host::MountEntry;
-use crate::model::{ProjectLimit, Usage};
+use crate::model::{ProjectLimit, ProjectTag, ProjectUsage, Usage};
 use crate::store::{Record, VolumeDir};
 
 impl ProjectDirs {
@@ -55,15 +55,27 @@ impl ProjectDirs {
         if self.machine.files.stat(&data)?.is_none() {
             return Err(Error::DirectoryMissing { dir: data });
         }
-        let project = quotas.project_of(&data)?;
-        if project != Some(wanted) {
-            let found = project.map_or("none".to_owned(), |found| found.to_string());
-            return Ok(Some(format!("its project is {found}, and should be {wanted}")));
+        match quotas.project_of(&data)? {
+            Some(ProjectTag { id, inherited: true }) if id == wanted => {}
+            Some(ProjectTag { id, .. }) if id == wanted => {
+                return Ok(Some(format!("what is made in it does not get its project, {wanted}")));
+            }
+            other => {
+                let found = other.map_or("none".to_owned(), |tag| tag.id.to_string());
+                return Ok(Some(format!("its project is {found}, and should be {wanted}")));
+            }
         }
-        let (limit, wanted) =
-            (quotas.usage(dir.path(), wanted)?.unwrap_or_default().limit, limit_of(record, record.spec.size));
-        Ok((limit != wanted).then(|| format!("its limit is {}, and should be {}", words(limit), words(wanted))))
+        let (found, wanted) =
+            (quotas.usage(dir.path(), wanted)?.unwrap_or_default(), limit_of(record, record.spec.size));
+        let differs = !found.is_held_to(wanted);
+        Ok(differs.then(|| format!("its limit is {}, and should be {}", held(found), words(wanted))))
     }
+}
+
+/// What a project is held to, for people.
+pub(in crate::backend) fn held(usage: ProjectUsage) -> String {
+    let (hard, soft) = (words(usage.limit), usage.soft);
+    if soft == ProjectLimit::default() { hard } else { format!("{hard}, with a soft one of {}", words(soft)) }
 }
 
 /// A limit for people.

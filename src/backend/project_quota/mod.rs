@@ -6,7 +6,7 @@ mod place;
 mod prove;
 mod shown;
 
-pub(super) use health::words;
+pub(super) use health::{held, words};
 pub use limit::tag_of;
 
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ impl Backend for ProjectDirs {
     }
 
     fn enlarge(&self, dir: &VolumeDir, record: &Record, size: Bytes) -> Result<()> {
-        self.limit(dir, record, size)
+        self.raise(dir, record, size)
     }
 
     fn trim(&self, dir: &VolumeDir, record: &Record) -> Result<()> {

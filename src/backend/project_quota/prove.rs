@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use super::ProjectDirs;
 use crate::backend::{Error, Result};
 use crate::model::{Bytes, FsKind, ProjectId, ProjectLimit};
@@ -34,25 +36,27 @@ impl ProjectDirs {
         }
     }
 
-    /// Proves that a limit holds whoever writes in a container: believed is nothing.
+    /// Proves that a limit holds whoever writes in a container, and goes away again: believed is nothing.
     pub(super) fn prove(&self, scratch: &VolumeDir, project: ProjectId) -> Result<()> {
+        self.settle(scratch, project)?;
         let proven = self.try_limit(scratch, project);
         // What was tried is unlinked; a limit of nobody would look like somebody's.
-        let cleared = self.machine.quotas.set_limit(scratch.path(), project, ProjectLimit::default());
-        proven.and(Ok(cleared?))
+        let cleared = self.set_limit(scratch, project, ProjectLimit::default());
+        proven.and(cleared)
     }
 
     fn try_limit(&self, scratch: &VolumeDir, project: ProjectId) -> Result<()> {
-        let (files, quotas, data) = (&self.machine.files, &self.machine.quotas, scratch.data());
-        files.create_dir(&data)?;
-        quotas.set_project(&data, project)?;
-        let limit = ProjectLimit { bytes: Some(LIMIT), inodes: None };
-        self.set_limit(scratch, project, limit)?;
-        let written = quotas.try_filling(&data, TRIED)?;
-        if written > LIMIT {
-            let reason = format!("of a limit of {LIMIT}, {written} could be written");
-            return Err(Error::NoQuotas { dir: data, reason });
+        let (quotas, dir) = (&self.machine.quotas, scratch.data());
+        self.set_limit(scratch, project, ProjectLimit { bytes: Some(LIMIT), inodes: None })?;
+        // A directory of ext4 takes a block of its own.
+        let before = quotas.usage(scratch.path(), project)?.unwrap_or_default().bytes;
+        let written = quotas.try_filling(&dir, TRIED)?;
+        match before.saturating_add(written).cmp(&LIMIT) {
+            Ordering::Equal => Ok(()),
+            Ordering::Less => Err(Error::LimitUnproven { dir, written }),
+            Ordering::Greater => {
+                Err(Error::NoQuotas { dir, reason: format!("of a limit of {LIMIT}, {written} could be written") })
+            }
         }
-        Ok(())
     }
 }

@@ -52,6 +52,17 @@ pub enum How {
     PowerCut,
 }
 
+/// How a kernel does not keep what it says of limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// It enforces them, and refuses nothing.
+    Bounds,
+    /// It takes them, and keeps none.
+    Takes,
+    /// It takes them away, and keeps them.
+    Clears,
+}
+
 /// What a volume's filesystem looks like from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FakeFs {
@@ -67,8 +78,8 @@ pub struct FakeFs {
     pub errors: u64,
 }
 
-/// What somebody else does between two calls.
-type Then = Box<dyn FnOnce() + Send>;
+/// What somebody else does.
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 struct World {
     now: Disk,
@@ -80,6 +91,7 @@ struct World {
     mounted: u64,
     /// How the disk's own filesystem treats projects; `None`: the kernel has no quotas.
     quotas: Option<QuotaState>,
+    lie: Option<Lie>,
     limits: Limits,
     /// What a power cut leaves of them.
     durable_limits: Limits,
@@ -96,7 +108,9 @@ struct World {
     steps: usize,
     cut: Option<Cut>,
     fail_next: Option<(&'static str, Errno)>,
-    after_next: Option<(&'static str, Then)>,
+    after_next: Option<(&'static str, Meanwhile)>,
+    /// What is done before the machine is asked for so many times more.
+    meanwhile: Option<(usize, Meanwhile)>,
     ended: Option<How>,
     /// Which process this is: what an earlier one held is closed.
     process: u64,
@@ -112,6 +126,7 @@ impl Fake {
             mounts: Vec::new(),
             mounted: 0,
             quotas: Some(QuotaState { fs: "xfs", accounting: true, enforcement: true, limits_everybody: false }),
+            lie: None,
             limits: Limits::new(),
             durable_limits: Limits::new(),
             locks: BTreeMap::new(),
@@ -125,6 +140,7 @@ impl Fake {
             cut: None,
             fail_next: None,
             after_next: None,
+            meanwhile: None,
             ended: None,
             process: 0,
         })))
@@ -151,6 +167,11 @@ impl Fake {
     /// Lets somebody else do something right after the next `rename` or `read`, before its caller goes on.
     pub fn after_next(&self, call: &'static str, then: impl FnOnce() + Send + 'static) {
         self.world().after_next = Some((call, Box::new(then)));
+    }
+
+    /// Lets somebody else do that just before the machine is asked for the `at`th time from now. He may ask it, too.
+    pub fn meanwhile(&self, at: usize, act: impl FnOnce() + Send + 'static) {
+        self.lock().meanwhile = Some((at, Box::new(act)));
     }
 
     /// The machine answers nobody while that is done.
@@ -288,11 +309,26 @@ impl Fake {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
+        let due = self.lock().due();
+        if let Some(act) = due {
+            act();
+        }
+        self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().expect("no holder panics")
     }
 }
 
 impl World {
+    /// What is to be done before this question is answered.
+    fn due(&mut self) -> Option<Meanwhile> {
+        let (left, _) = self.meanwhile.as_mut()?;
+        *left = left.saturating_sub(1);
+        self.meanwhile.take_if(|(left, _)| *left == 0).map(|(_, act)| act)
+    }
+
     /// One step: the place where the machine may be cut.
     fn step(&mut self, call: &'static str, object: &Path) -> Result<()> {
         let refused = |errno| Err(Error::call(call, object, errno));

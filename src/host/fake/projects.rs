@@ -3,15 +3,22 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::World;
 use super::disk::{Ino, Inode, ROOT};
 use super::files::DEVICE;
 use super::mounts::METADATA;
+use super::{Lie, World};
 use crate::host::{LoopDevice, QuotaState};
 use crate::model::{Bytes, Inodes, ProjectId, ProjectLimit, ProjectUsage, Usage};
 
 /// The limits that were set.
-pub(super) type Limits = BTreeMap<(Ground, ProjectId), ProjectLimit>;
+pub(super) type Limits = BTreeMap<(Ground, ProjectId), Held>;
+
+/// Those of one project.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Held {
+    pub(super) hard: ProjectLimit,
+    pub(super) soft: ProjectLimit,
+}
 
 /// A filesystem: that of the disk, or that in an image.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,10 +79,8 @@ impl World {
 
     /// What a project takes and may take, where it is counted.
     pub(super) fn project(&self, ground: Ground, project: ProjectId) -> ProjectUsage {
-        let mut found = ProjectUsage {
-            limit: self.limits.get(&(ground, project)).copied().unwrap_or_default(),
-            ..ProjectUsage::default()
-        };
+        let Held { hard, soft } = self.limits.get(&(ground, project)).copied().unwrap_or_default();
+        let mut found = ProjectUsage { limit: hard, soft, ..ProjectUsage::default() };
         for inode in self.inodes_of(ground).filter(|inode| inode.project == Some(project)) {
             found.bytes = found.bytes.saturating_add(inode.allocated);
             found.inodes += 1;
@@ -93,7 +98,8 @@ impl World {
 
     /// The project whose limit holds for an inode, and the error with which it refuses.
     fn bounded(&self, place: Place) -> Option<(ProjectUsage, Errno)> {
-        let quotas = self.quotas_of(place.ground).filter(|quotas| quotas.enforcement)?;
+        let holds = self.lie != Some(Lie::Bounds);
+        let quotas = self.quotas_of(place.ground).filter(|quotas| quotas.enforcement && holds)?;
         let project = self.now.inode(place.ino).project?;
         let errno = if quotas.fs == "xfs" { Errno::ENOSPC } else { Errno::EDQUOT };
         Some((self.project(place.ground, project), errno))

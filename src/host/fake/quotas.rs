@@ -3,10 +3,10 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::disk::Ino;
-use super::projects::Ground;
-use super::{Fake, World};
+use super::projects::{Ground, Held};
+use super::{Fake, Lie, World};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
-use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage};
+use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 
 impl Fake {
     /// Lets the disk's filesystem treat projects that way: that of a kernel without quotas where it is `None`. At first it
@@ -15,11 +15,30 @@ impl Fake {
         self.world().quotas = state;
     }
 
+    /// Lets the kernel say of limits what is not so.
+    pub fn lie(&self, lie: Option<Lie>) {
+        self.world().lie = lie;
+    }
+
     /// Gives a file or directory to another project, or to none, behind everybody's back; and what is made in that
     /// directory later.
     pub fn set_project_behind(&self, path: &Path, project: Option<ProjectId>) -> Result<()> {
         let mut world = self.world();
         world.give(path, project).map_err(|errno| Error::call("FS_IOC_FSSETXATTR", path, errno))
+    }
+
+    /// Lets what is made in a directory not get its project any more, behind everybody's back.
+    pub fn stop_inheriting(&self, dir: &Path) -> Result<()> {
+        let mut world = self.world();
+        let ino = world.find(dir).map_err(|errno| Error::call("FS_IOC_FSSETXATTR", dir, errno))?;
+        world.now.inode_mut(ino).inherited = false;
+        world.sync_inode(ino);
+        Ok(())
+    }
+
+    /// Gives a project of the disk soft limits beside those it has, as an administrator does.
+    pub fn set_soft_limit(&self, project: ProjectId, soft: ProjectLimit) {
+        self.world().limits.entry((Ground::DISK, project)).or_default().soft = soft;
     }
 
     /// Writes a file of that length as an application does, which the limit of its project binds; synced.
@@ -92,7 +111,11 @@ impl ProjectQuotas for Fake {
         if limit.bytes.is_some_and(|bytes| bytes.get() < 512) || limit.inodes == Some(0) {
             return Err(Error::call("Q_XSETQLIM", dir, Errno::EINVAL));
         }
-        world.limits.insert((ground, project), limit);
+        match world.lie {
+            Some(Lie::Takes) => {}
+            Some(Lie::Clears) if limit == ProjectLimit::default() => {}
+            _ => drop(world.limits.insert((ground, project), Held { hard: limit, soft: ProjectLimit::default() })),
+        }
         Ok(())
     }
 
@@ -102,11 +125,12 @@ impl ProjectQuotas for Fake {
         Ok(world.projects_of(ground).into_iter().collect())
     }
 
-    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>> {
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectTag>> {
         let mut world = self.world();
         world.step("FS_IOC_FSGETXATTR", path)?;
         let ino = world.find(path).map_err(|errno| Error::call("open", path, errno))?;
-        Ok(world.now.inode(ino).project)
+        let inode = world.now.inode(ino);
+        Ok(inode.project.map(|id| ProjectTag { id, inherited: inode.inherited }))
     }
 
     fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {

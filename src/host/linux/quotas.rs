@@ -12,7 +12,7 @@ use nix::sys::statfs::{self, FsType};
 use super::failure::Named;
 use super::{any_file, fill, mount_table, strays};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result};
-use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectUsage, Usage};
+use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 use crate::sys::quotactl::{self, Of, Quota};
 use crate::sys::statx::Number;
 use crate::sys::{capability, fsxattr};
@@ -69,10 +69,10 @@ impl ProjectQuotas for LinuxQuotas {
         Ok(projects)
     }
 
-    fn project_of(&self, path: &Path) -> Result<Option<ProjectId>> {
+    fn project_of(&self, path: &Path) -> Result<Option<ProjectTag>> {
         let opened = opened_as_it_is(path)?;
-        let found = fsxattr::project(&opened).of("FS_IOC_FSGETXATTR", path)?;
-        Ok(ProjectId::new(found.id))
+        let fsxattr::Project { id, inherited } = fsxattr::project(&opened).of("FS_IOC_FSGETXATTR", path)?;
+        Ok(ProjectId::new(id).map(|id| ProjectTag { id, inherited }))
     }
 
     fn set_project(&self, dir: &Path, project: ProjectId) -> Result<()> {
@@ -171,11 +171,16 @@ fn if_any(found: nix::Result<Quota>) -> nix::Result<Option<Quota>> {
 /// ext4 tells of every number that is asked for; so none that nothing is known of is known.
 fn known(found: Quota) -> Option<(ProjectId, ProjectUsage)> {
     let bytes = |blocks: u64| Bytes::new(blocks.saturating_mul(BLOCK));
-    let limit = ProjectLimit {
-        bytes: (found.block_limit > 0).then(|| bytes(found.block_limit)),
-        inodes: (found.inode_limit > 0).then_some(found.inode_limit),
+    let limit = |blocks: u64, inodes: u64| ProjectLimit {
+        bytes: (blocks > 0).then(|| bytes(blocks)),
+        inodes: (inodes > 0).then_some(inodes),
     };
-    let usage = ProjectUsage { limit, bytes: bytes(found.blocks), inodes: found.inodes };
+    let usage = ProjectUsage {
+        limit: limit(found.block_limit, found.inode_limit),
+        soft: limit(found.soft_block_limit, found.soft_inode_limit),
+        bytes: bytes(found.blocks),
+        inodes: found.inodes,
+    };
     ProjectId::new(found.id).filter(|_| usage != ProjectUsage::default()).map(|id| (id, usage))
 }
 
@@ -204,9 +209,10 @@ mod tests {
     fn a_project_of_which_nothing_is_known_is_not_known() {
         assert_eq!(known(Quota { id: 100, ..Quota::default() }), None);
         assert_eq!(known(Quota { id: 0, inodes: 3, ..Quota::default() }), None);
-        let found = Quota { id: 100, block_limit: 2048, inode_limit: 0, blocks: 8, inodes: 1 };
+        let found = Quota { id: 100, block_limit: 2048, soft_inode_limit: 7, blocks: 8, inodes: 1, ..Quota::default() };
         let limit = ProjectLimit { bytes: Some(Bytes::mib(1)), inodes: None };
-        let usage = ProjectUsage { limit, bytes: Bytes::new(4096), inodes: 1 };
+        let soft = ProjectLimit { bytes: None, inodes: Some(7) };
+        let usage = ProjectUsage { limit, soft, bytes: Bytes::new(4096), inodes: 1 };
         assert_eq!(known(found), ProjectId::new(100).map(|id| (id, usage)));
     }
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use ullage::host::QuotaState;
-use ullage::model::{Bytes, MountAttributes, ProjectId, ProjectLimit, ProjectUsage};
+use ullage::model::{Bytes, MountAttributes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage};
 
 use super::{Bed, Expectation, refused_with, soon, unmounted};
 
@@ -112,7 +112,8 @@ fn inherit(bed: &dyn Bed) {
     files.create_dir(&data.join("a/b")).unwrap();
     files.write_whole(&data.join("a/b/file"), b"x").unwrap();
     for path in ["", "a", "a/b", "a/b/file"] {
-        assert_eq!(quotas.project_of(&data.join(path)).unwrap(), Some(project(100)), "{path}");
+        let tag = ProjectTag { id: project(100), inherited: path != "a/b/file" };
+        assert_eq!(quotas.project_of(&data.join(path)).unwrap(), Some(tag), "{path}");
     }
     files.write_whole(&bed.dir().join("file"), b"x").unwrap();
     for path in ["", "file"] {
@@ -237,7 +238,7 @@ fn projects(bed: &dyn Bed) {
     let ids: Vec<_> = found.iter().map(|(id, _)| id.get()).collect();
     assert_eq!(ids, [3, 100, 200, 70_000, u32::MAX - 1]);
     assert_eq!(found[1].1, ProjectUsage { limit: of_bytes(LIMIT), ..ProjectUsage::default() });
-    let usage = ProjectUsage { limit: ProjectLimit::default(), bytes: Bytes::mib(1), inodes: 2 };
+    let usage = ProjectUsage { bytes: Bytes::mib(1), inodes: 2, ..ProjectUsage::default() };
     assert_eq!(found[2].1, usage);
     for id in foreign {
         bound(bed, id, ProjectLimit::default());
@@ -269,9 +270,10 @@ fn rename(bed: &dyn Bed) {
     let trash = bed.dir().join("trash");
     files.create_dir(&trash).unwrap();
     files.rename(&data, &trash.join("data")).unwrap();
-    assert_eq!(bed.machine().quotas.project_of(&trash.join("data/file")).unwrap(), Some(project(100)));
+    let project_of = |path: &Path| bed.machine().quotas.project_of(path).unwrap().map(|tag| tag.id);
+    assert_eq!(project_of(&trash.join("data/file")), Some(project(100)));
     files.rename(&other, &data).unwrap();
-    assert_eq!(bed.machine().quotas.project_of(&data).unwrap(), Some(project(101)));
+    assert_eq!(project_of(&data), Some(project(101)));
 }
 
 fn usage(bed: &dyn Bed) {

@@ -12,7 +12,7 @@ use ullage::host::{
     MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, linux,
 };
 use ullage::model::{
-    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectUsage, Usage,
+    Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage,
 };
 
 /// Counts down to the end.
@@ -125,7 +125,7 @@ deadly! { ProjectQuotas
         state(dir: &Path) -> QuotaState;
         usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
         projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
-        project_of(path: &Path) -> Option<ProjectId>;
+        project_of(path: &Path) -> Option<ProjectTag>;
         usage_of_all(dir: &Path) -> Option<Usage>;
         strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
     }

@@ -40,7 +40,10 @@ fn a_directory_of_hostlet_becomes_a_volume_with_its_files_its_id_and_its_limit()
 
     let shop = volume("shop");
     assert_eq!(world.engine.record(&VolumeId::from_name("shop")).unwrap().project, Some(project(1000)));
-    assert_eq!(counted(&world, &shop), ProjectUsage { limit: of_bytes(SIZE), bytes: Bytes::mib(10), inodes: 2 });
+    assert_eq!(
+        counted(&world, &shop),
+        ProjectUsage { limit: of_bytes(SIZE), bytes: Bytes::mib(10), inodes: 2, ..ProjectUsage::default() }
+    );
     world.stage(&shop).unwrap();
     world.publish(&shop).unwrap();
     let target = world.target(&shop);

@@ -172,7 +172,8 @@ fn two_engines_on_one_filesystem_never_share_an_id() {
     let projects: Vec<_> = made.concat().into_iter().map(|record| record.project.unwrap()).collect();
     assert_eq!(projects.len(), 2 * EACH);
     assert_eq!(projects.iter().collect::<BTreeSet<_>>().len(), 2 * EACH, "{projects:?}");
-    let expected = ProjectUsage { limit: of_bytes(Bytes::mib(20)), bytes: Bytes::ZERO, inodes: 1 };
+    let expected =
+        ProjectUsage { limit: of_bytes(Bytes::mib(20)), bytes: Bytes::ZERO, inodes: 1, ..ProjectUsage::default() };
     let found = known(&scratch);
     assert!(found.iter().all(|(_, usage)| *usage == expected), "{found:?}");
     assert_eq!(found.len(), 2 * EACH);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::fake::{Cut, How};
 use crate::host::{Attach, Machine};
-use crate::model::{FsKind, MountAttributes, MountOptions};
+use crate::model::{FsKind, MountAttributes, MountOptions, ProjectTag};
 
 const DATA: &str = "/pool/data";
 
@@ -59,7 +59,8 @@ fn a_project_that_drifts_takes_its_usage_along() {
 fn a_limit_is_on_disk_after_the_next_sync_and_a_project_at_once() {
     let (fake, machine) = machine();
     fake.restart(How::PowerCut);
-    assert_eq!(machine.quotas.project_of(Path::new(DATA)).unwrap(), Some(project(100)));
+    let tag = ProjectTag { id: project(100), inherited: true };
+    assert_eq!(machine.quotas.project_of(Path::new(DATA)).unwrap(), Some(tag));
     assert_eq!(limit_now(&machine), None);
     for (how, expected) in [(How::PowerCut, 8), (How::Reboot, 9), (How::Kill, 9)] {
         machine.quotas.set_limit(Path::new(DATA), project(100), limit(8)).unwrap();
