@@ -39,7 +39,7 @@ pub use self::pace::Timing;
 pub use self::status::{Event, Status};
 pub use self::threshold::Thresholds;
 use self::watched::{Busy, Cell, Common};
-use crate::model::{Reading, VolumeId};
+use crate::model::{Bytes, Reading, VolumeId};
 
 /// Measures one volume. Called on a thread that may block.
 pub trait Gauge: Send + Sync {
@@ -48,6 +48,12 @@ pub trait Gauge: Send + Sync {
 
     /// Asked after an error, on the same thread: whether it is not there because we have taken it away ourselves, for a
     /// moment or for good. Then nothing is told, and it is looked at again soon.
+    /// Asked after a measurement, on the same thread: the size that its filesystem still has, while it is known to have yet
+    /// to follow a growth.
+    fn behind(&self) -> Option<Bytes> {
+        None
+    }
+
     fn is_aside(&self) -> bool {
         false
     }
