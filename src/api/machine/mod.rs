@@ -156,9 +156,9 @@ impl House {
 /// What is mounted cannot be read.
 pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
     // Another place, or another device there, is another gauge.
-    let target = |Expected { id, place, warn_percent }| {
-        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        let gauge = VolumeGauge::new(engine.clone(), id.clone(), place);
+    let target = |Expected { id, place, warn_percent, behind }| {
+        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one((&place, behind));
+        let gauge = VolumeGauge::new(engine.clone(), id.clone(), place, behind.is_some());
         Target { id, gauge: Arc::new(gauge), generation, warn_percent }
     };
     Ok(engine.expected()?.into_iter().map(target).collect())
