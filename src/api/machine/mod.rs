@@ -84,7 +84,7 @@ impl Volumes for Machine {
         self.work(move |house| house.delete(&id)).await
     }
 
-    fn pending(&self, volume: &Volume) -> bool {
+    fn pending(&self, volume: &Volume, _: Bytes) -> bool {
         self.0.resizing().contains(&volume.id) || self.0.waiting().contains(&volume.id)
     }
 
@@ -167,7 +167,7 @@ pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
 /// In the words of the API.
 fn volume(located: Located) -> Volume {
     let Located { record, place } = located;
-    let backend = record.backend();
+    let backend = Some(record.backend());
     let spec = record.spec;
     Volume {
         id: record.id,
