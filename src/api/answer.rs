@@ -42,6 +42,10 @@ pub(super) struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     code: Option<&'static str>,
+    /// Why, where `error` is the same for every reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    reason: Option<String>,
 }
 
 /// A success: the documented object, and the same again beside `success`. This describes it; [`Success::text`] writes it.
@@ -137,13 +141,20 @@ impl Problem {
                     Error::NotFound => (StatusCode::NOT_FOUND, None),
                     Error::Refused { code, .. } => (StatusCode::CONFLICT, *code),
                     Error::Forbidden(_) => (StatusCode::FORBIDDEN, None),
-                    Error::NoRoom(_) => (StatusCode::INSUFFICIENT_STORAGE, None),
+                    Error::NoRoom { .. } => (StatusCode::INSUFFICIENT_STORAGE, None),
                     Error::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
                 };
                 return (status, code, error.to_string());
             }
         };
         (status, code, text.to_owned())
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Volume(volumes::Error::NoRoom { reason }) => reason.clone(),
+            _ => None,
+        }
     }
 }
 
@@ -153,7 +164,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(error, "a request failed");
         }
-        let mut response = (status, Json(ErrorBody { error, code })).into_response();
+        let mut response = (status, Json(ErrorBody { error, code, reason: self.reason() })).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, "Bearer".parse().expect("a valid header"));

@@ -1,20 +1,23 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
+use tokio::time::Instant;
 
 use super::alerts::Resolve;
 use super::volumes::{Error, Volume, Volumes};
 use crate::model::VolumeId;
-use crate::monitor::Status;
+use crate::monitor::{Joint, Status};
 
 /// The volumes by whatever they are called. A list is read again after a second, after every change that passes here,
 /// and before somebody is told that a volume does not exist.
 pub(super) struct Catalog {
     volumes: Arc<dyn Volumes>,
-    seen: RwLock<Seen>,
+    /// One for all who ask: each is a look at the whole machine.
+    reads: Joint<Result<List, Error>>,
+    seen: Arc<RwLock<Seen>>,
 }
 
 /// Shared, as every request asks for one of them.
@@ -35,13 +38,19 @@ struct Printed {
 
 #[derive(Clone, Default)]
 struct Seen {
+    /// The last, and when it was there.
     list: Option<(Instant, List)>,
+    /// Something has changed since.
+    is_old: bool,
     /// How many changes there were.
     changes: u64,
 }
 
 /// Longer, and a volume that another program made would be missing from a list.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// A disk that does not answer keeps a list, and nobody who waits for it longer than that.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Shorter, and a beginning would fit too many.
 const SHORTEST_PREFIX: usize = 8;
@@ -81,19 +90,16 @@ impl Deref for Listed {
 
 impl Catalog {
     pub(super) fn new(volumes: Arc<dyn Volumes>) -> Self {
-        Self { volumes, seen: RwLock::default() }
+        Self { volumes, reads: Joint::new(LIMIT), seen: Arc::default() }
     }
 
-    /// Every volume, as it is now.
+    /// Every volume, as it is now; where that cannot be read in time, as it was.
     pub(super) async fn read(&self) -> Result<List, Error> {
-        let (at, before) = (Instant::now(), self.seen().changes);
-        let list = List::new(self.volumes.list().await?.into_iter().map(Listed::new).collect());
-        let mut seen = self.seen.write().expect("nothing panics while it is held");
-        // What was read while something changed is old.
-        if seen.changes == before {
-            seen.list = Some((at, list.clone()));
-        }
-        Ok(list)
+        let read = self.reads.ask(|| list(self.volumes.clone(), self.seen.clone()));
+        read.await.unwrap_or_else(|| {
+            let known = self.seen().list.map(|(_, list)| list);
+            known.ok_or_else(|| Error::Failed("the volumes cannot be listed: a disk does not answer".to_owned()))
+        })
     }
 
     /// The volume that is called so.
@@ -108,18 +114,28 @@ impl Catalog {
 
     /// What was read a moment ago.
     fn recent(&self) -> Option<List> {
-        self.seen().list.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, list)| list)
+        let Seen { list, is_old, .. } = self.seen();
+        list.filter(|(at, _)| !is_old && at.elapsed() < FRESH).map(|(_, list)| list)
     }
 
     /// Something has changed.
     pub(super) fn forget(&self) {
         let mut seen = self.seen.write().expect("nothing panics while it is held");
-        (seen.list, seen.changes) = (None, seen.changes + 1);
+        (seen.is_old, seen.changes) = (true, seen.changes + 1);
     }
 
     fn seen(&self) -> Seen {
         self.seen.read().expect("nothing panics while it is held").clone()
     }
+}
+
+async fn list(volumes: Arc<dyn Volumes>, seen: Arc<RwLock<Seen>>) -> Result<List, Error> {
+    let before = seen.read().expect("nothing panics while it is held").changes;
+    let list = List::new(volumes.list().await?.into_iter().map(Listed::new).collect());
+    let mut seen = seen.write().expect("nothing panics while it is held");
+    // What was read while something changed is old.
+    (seen.list, seen.is_old) = (Some((Instant::now(), list.clone())), seen.changes != before);
+    Ok(list)
 }
 
 #[async_trait]
@@ -153,62 +169,4 @@ fn lookup<'a>(volumes: &'a [Arc<Listed>], word: &str) -> Option<&'a Arc<Listed>>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Backend, Bytes};
-
-    fn volume(id: &str, name: &str, claim: Option<&str>) -> Arc<Listed> {
-        Listed::new(Volume {
-            id: VolumeId::from_name(id),
-            name: name.into(),
-            claim: claim.map(Into::into),
-            namespace: None,
-            path: None,
-            created: time::OffsetDateTime::UNIX_EPOCH,
-            size: Bytes::gib(1),
-            backend: Backend::Loop,
-            fs: None,
-        })
-    }
-
-    fn found<'a>(volumes: &'a [Arc<Listed>], word: &str) -> Option<&'a str> {
-        lookup(volumes, word).map(|volume| volume.id.as_str())
-    }
-
-    #[test]
-    fn a_volume_has_many_names_and_none_is_a_path() {
-        let volumes = [
-            volume("550e8400-e29b-41d4-a716-446655440000", "db", Some("data")),
-            volume("550e8400-ffff-41d4-a716-446655440000", "logs", Some("same")),
-            volume("default-pod", "cache", Some("same")),
-        ];
-        let cases = [
-            ("550e8400-e29b-41d4-a716-446655440000", Some(0)),
-            ("550e8400-e", Some(0)),
-            ("550e8400", None),
-            ("550e8400-f", Some(1)),
-            ("550e840", None),
-            ("db", Some(0)),
-            ("data", Some(0)),
-            ("same", None),
-            ("cache", Some(2)),
-            ("default", None),
-            ("default-", Some(2)),
-            ("", None),
-            ("..%2f..%2fetc", None),
-            ("../../etc/passwd", None),
-            ("DB", None),
-        ];
-        for (word, expected) in cases {
-            assert_eq!(found(&volumes, word), expected.map(|at: usize| volumes[at].id.as_str()), "{word}");
-        }
-        assert_eq!(found(&volumes[..1], "default"), Some(volumes[0].id.as_str()));
-        assert_eq!(found(&[], "default"), None);
-    }
-
-    #[test]
-    fn an_id_goes_before_another_volumes_name() {
-        let volumes = [volume("db", "x", None), volume("y", "db", None)];
-        assert_eq!(found(&volumes, "db"), Some("db"));
-    }
-}
+mod tests;

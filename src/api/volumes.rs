@@ -23,8 +23,8 @@ pub trait Volumes: Send + Sync + 'static {
     /// Deletes one, and what is in it.
     async fn delete(&self, volume: &Volume) -> Result<(), Error>;
 
-    /// Whether a growth is on its way. Cheap: asked with every measurement.
-    fn pending(&self, volume: &Volume) -> bool;
+    /// Whether a growth beyond `size`, which was measured, is on its way. Cheap: asked with every measurement.
+    fn pending(&self, volume: &Volume, size: Bytes) -> bool;
 
     /// What can be measured: every volume that is mounted, or should be. It may block.
     fn targets(&self) -> Result<Vec<Target>, Error>;
@@ -47,8 +47,8 @@ pub struct Volume {
     pub created: OffsetDateTime,
     /// The size that was asked for.
     pub size: Bytes,
-    /// How it is made.
-    pub backend: Backend,
+    /// How it is made, where that can be told.
+    pub backend: Option<Backend>,
     /// The filesystem in it; `None`: a block device.
     pub fs: Option<FsKind>,
 }
@@ -108,9 +108,12 @@ pub enum Error {
     /// Not permitted here (403).
     #[error("{0}")]
     Forbidden(String),
-    /// The disk has no room (507).
-    #[error("{0}")]
-    NoRoom(String),
+    /// The disk has no room (507): the contract's words for it.
+    #[error("Insufficient host disk space")]
+    NoRoom {
+        /// Why, where whoever asked can do something about it and sees no log of this machine.
+        reason: Option<String>,
+    },
     /// It failed (500).
     #[error("{0}")]
     Failed(String),

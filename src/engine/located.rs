@@ -4,7 +4,7 @@ use super::view::View;
 use super::{Engine, Error, Result};
 use crate::backend;
 use crate::host::{FileId, LoopDevice, MountAt, MountIdentity};
-use crate::model::{Content, ProjectId, Reading, VolumeId};
+use crate::model::{Bytes, Content, ProjectId, Reading, VolumeId};
 use crate::store::Record;
 
 /// A volume, and where it is mounted on this machine, whoever mounted it.
@@ -25,6 +25,8 @@ pub struct Expected {
     pub place: Option<Place>,
     /// The percentage at which a warning is wanted, where the volume has its own.
     pub warn_percent: Option<u8>,
+    /// The size of its filesystem, where that has yet to follow the volume's.
+    pub behind: Option<Bytes>,
 }
 
 /// A mounted filesystem of a volume.
@@ -122,8 +124,9 @@ impl Engine {
         let expected = with_fs.filter_map(|located| match located.right_place().cloned() {
             None if located.record.mounts.is_empty() => None,
             place => {
+                let behind = located.record.growth_is_pending().then_some(located.record.grown_to);
                 let Record { id, spec, .. } = located.record;
-                Some(Expected { id, place, warn_percent: spec.warn_percent })
+                Some(Expected { id, place, warn_percent: spec.warn_percent, behind })
             }
         });
         Ok(expected.collect())

@@ -1,5 +1,6 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use time::OffsetDateTime;
 
 use super::quantity::bytes;
 use crate::model::Bytes;
@@ -11,6 +12,8 @@ pub struct Claim {
     pub name: String,
     /// Its uid.
     pub uid: String,
+    /// When it was made.
+    pub created: Option<OffsetDateTime>,
     /// What it asks for (`spec.resources.requests.storage`).
     pub request: Bytes,
     /// What its volume has (`status.capacity`); nothing before it is bound.
@@ -60,6 +63,11 @@ impl Claim {
         Self {
             name: found.metadata.name.clone().unwrap_or_default(),
             uid: found.metadata.uid.clone().unwrap_or_default(),
+            created: found
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .and_then(|made| OffsetDateTime::from_unix_timestamp(made.0.as_second()).ok()),
             request: requests.and_then(storage).unwrap_or_default(),
             capacity: status.capacity.as_ref().and_then(storage).unwrap_or_default(),
             version: found.metadata.resource_version.clone(),
@@ -143,8 +151,8 @@ impl Claim {
     /// One of which nothing else is known.
     pub(crate) fn bare(name: &str, request: Bytes, capacity: Bytes) -> Self {
         let (name, uid, version) = (name.to_owned(), format!("uid-of-{name}"), None);
-        let (allocated, progress) = (None, None);
-        Self { name, uid, request, capacity, version, allocated, troubles: Vec::new(), progress }
+        let (created, allocated, progress) = (None, None, None);
+        Self { name, uid, created, request, capacity, version, allocated, troubles: Vec::new(), progress }
     }
 }
 

@@ -9,7 +9,7 @@ use super::growth::{Growth, believed};
 use super::pace::{Rates, Timing};
 use super::status::{Event, Status};
 use super::threshold::Thresholds;
-use crate::model::{Level, Reading, VolumeId};
+use crate::model::{Bytes, Level, Reading, VolumeId};
 
 /// The rules of a monitor.
 #[derive(Clone, Copy, Default, Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Look {
     pub(super) started: Instant,
     pub(super) at: OffsetDateTime,
     pub(super) outcome: Result<Reading, String>,
+    /// The size that its filesystem still has, where that is known to have yet to follow a growth.
+    pub(super) behind: Option<Bytes>,
 }
 
 /// A volume's life so far.
@@ -57,16 +59,23 @@ impl Course {
         let status = Arc::make_mut(&mut self.status);
         (status.at, status.started, status.hung) = (look.at, look.started, false);
         match look.outcome {
-            Ok(reading) => self.measured(rules, reading, now, tell),
+            Ok(reading) => self.measured(rules, reading, look.behind, now, tell),
             Err(reason) => self.lost(reason, tell),
         }
     }
 
-    fn measured(&mut self, rules: &Rules, reading: Reading, now: Instant, tell: &mut impl FnMut(Event)) {
+    fn measured(
+        &mut self,
+        rules: &Rules,
+        reading: Reading,
+        behind: Option<Bytes>,
+        now: Instant,
+        tell: &mut impl FnMut(Event),
+    ) {
         let Rules { thresholds, timing } = rules;
         let thresholds = thresholds.of_volume(self.warn_percent);
         let status = Arc::make_mut(&mut self.status);
-        let reading = believed(&mut self.growth, status.reading.as_ref(), reading, now, timing.growth);
+        let reading = believed(&mut self.growth, status.reading.as_ref(), reading, behind, now, timing.growth);
         // A look begins up to a tick early.
         self.rates.see(status.started, &reading, timing.shortest / 2);
         let (before, previous) = (status.reading.replace(reading), status.level);
@@ -151,14 +160,12 @@ impl Course {
     pub(super) fn next(&self, rules: &Rules, started: Instant) -> Instant {
         let Rules { thresholds, timing } = rules;
         let status = &self.status;
-        let wait = match &status.reading {
-            // A device that grew: its filesystem follows within the blink of an eye.
-            Some(_) if self.growth.is_some() => timing.shortest * 2,
-            Some(reading) if status.lost.is_none() => {
-                timing.wait(&thresholds.of_volume(self.warn_percent), status.level, reading, &self.rates)
-            }
-            Some(_) | None => timing.way_back,
-        };
-        started + wait
+        let reading = status.reading.as_ref().filter(|_| status.lost.is_none());
+        let wait = reading.map_or(timing.way_back, |reading| {
+            timing.wait(&thresholds.of_volume(self.warn_percent), status.level, reading, &self.rates)
+        });
+        // A device that grew: its filesystem follows within the blink of an eye, or waits for somebody.
+        let is_growing = self.growth.is_some_and(|growth| growth.is_young(started, timing.growth));
+        started + if is_growing { wait.min(timing.shortest * 2) } else { wait }
     }
 }

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::{Monitor, MountChanges, Target};
+use super::{Joint, Monitor, MountChanges, Target};
 
 /// What can be measured now, or why nobody knows. It may block.
 pub type Targets = Arc<dyn Fn() -> Read + Send + Sync>;
@@ -26,16 +26,17 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Follower {
     targets: Targets,
     monitor: Monitor,
-    /// Held from reading what is mounted until it is watched: an older list never comes after a newer one. With the look that
-    /// has not come back, as there is never a second one beside it.
-    turn: Mutex<Option<JoinHandle<Read>>>,
+    /// From reading what is mounted until it is watched: an older list never comes after a newer one.
+    looks: Joint<()>,
+    /// The last look did not come back in time.
+    is_late: AtomicBool,
     pause: Duration,
 }
 
 impl Follower {
     /// Nothing is looked at yet.
     pub fn new(targets: Targets, monitor: Monitor) -> Self {
-        Self { targets, monitor, turn: Mutex::default(), pause: PAUSE }
+        Self { targets, monitor, looks: Joint::new(LIMIT), is_late: AtomicBool::new(false), pause: PAUSE }
     }
 
     /// Looks no more often than that: on a node, mounts change with every container.
@@ -63,32 +64,23 @@ impl Follower {
 
     /// Makes the monitor watch what is mounted now; where that cannot be read in time, it watches what it did.
     pub async fn look(&self) {
-        let mut turn = self.turn.lock().await;
-        let mut was_late = turn.is_some();
-        loop {
-            let targets = self.targets.clone();
-            let look = turn.get_or_insert_with(|| spawn_blocking(move || targets()));
-            let Ok(read) = timeout(LIMIT, look).await else {
-                if !was_late {
-                    tracing::warn!("what is mounted cannot be read: a disk does not answer");
-                }
-                return;
-            };
-            *turn = None;
-            self.take(read);
-            if !std::mem::take(&mut was_late) {
-                return;
-            }
-            // That was an old one.
+        let looked = self.looks.ask(|| {
+            let (targets, monitor) = (self.targets.clone(), self.monitor.clone());
+            async move { take(&monitor, spawn_blocking(move || targets()).await) }
+        });
+        let is_late = looked.await.is_none();
+        if is_late && !self.is_late.swap(is_late, Ordering::Relaxed) {
+            tracing::warn!("what is mounted cannot be read: a disk does not answer");
         }
+        self.is_late.store(is_late, Ordering::Relaxed);
     }
+}
 
-    fn take(&self, read: Result<Read, JoinError>) {
-        match read {
-            Ok(Ok(targets)) => self.monitor.set_targets(targets),
-            Ok(Err(error)) => tracing::warn!(%error, "what is mounted cannot be read"),
-            Err(error) => tracing::error!(%error, "what is mounted cannot be read"),
-        }
+fn take(monitor: &Monitor, read: Result<Read, JoinError>) {
+    match read {
+        Ok(Ok(targets)) => monitor.set_targets(targets),
+        Ok(Err(error)) => tracing::warn!(%error, "what is mounted cannot be read"),
+        Err(error) => tracing::error!(%error, "what is mounted cannot be read"),
     }
 }
 
@@ -153,11 +145,11 @@ mod tests {
             assert_eq!((watched(), looks.load(Ordering::SeqCst)), (vec!["v0".to_owned()], 2));
         }
         release.send(()).unwrap();
+        while watched() != ["v1"] {
+            std::thread::sleep(Duration::from_millis(1));
+            tokio::task::yield_now().await;
+        }
         looked(&follower).await;
-        assert_eq!(
-            (watched(), looks.load(Ordering::SeqCst)),
-            (vec!["v2".to_owned()], 3),
-            "the old one is not the last"
-        );
+        assert_eq!((watched(), looks.load(Ordering::SeqCst)), (vec!["v2".to_owned()], 3));
     }
 }

@@ -15,27 +15,43 @@ pub(super) struct Growth {
     lowest: Bytes,
 }
 
-/// What to make of a reading: it keeps the old size while the filesystem has not followed, but not for ever.
+impl Growth {
+    /// Whether it may still be one of those that come to their end within the blink of an eye.
+    pub(super) fn is_young(&self, now: Instant, patience: Duration) -> bool {
+        now.saturating_duration_since(self.since) < patience
+    }
+}
+
+/// What to make of a reading: it keeps the old size while the filesystem has not followed. Not for ever, as room that is
+/// taken as soon as it comes is not seen; but as long as the filesystem is known to be `behind`, with that size.
 pub(super) fn believed(
     growth: &mut Option<Growth>,
     before: Option<&Reading>,
     reading: Reading,
+    behind: Option<Bytes>,
     now: Instant,
     patience: Duration,
 ) -> Reading {
-    let Some(before) = before.filter(|before| reading.size > before.size) else {
+    // Who starts beside a growth that waits has seen no smaller size.
+    let (size, available) = match (before, behind) {
+        (Some(before), _) => (before.size, before.available),
+        (None, Some(behind)) => (behind, reading.available),
+        (None, None) => (reading.size, reading.available),
+    };
+    if reading.size <= size {
         *growth = None;
         return reading;
-    };
-    let seen = growth.get_or_insert(Growth { since: now, lowest: before.available });
+    }
+    let seen = growth.get_or_insert(Growth { since: now, lowest: available });
     let gained = reading.available.saturating_sub(seen.lowest);
-    let grown = reading.size.saturating_sub(before.size);
-    if gained.get() >= grown.get() / 2 || now.saturating_duration_since(seen.since) >= patience {
+    let grown = reading.size.saturating_sub(size);
+    let is_awaited = behind.is_some() || seen.is_young(now, patience);
+    if gained.get() >= grown.get() / 2 || !is_awaited {
         *growth = None;
         return reading;
     }
     seen.lowest = seen.lowest.min(reading.available);
-    Reading { size: before.size, ..reading }
+    Reading { size, ..reading }
 }
 
 #[cfg(test)]
@@ -47,12 +63,19 @@ mod tests {
 
     /// Size and available of each reading in MiB, a second apart, and the size that is believed.
     fn course(steps: &[(u64, u64, u64)]) {
+        let steps: Vec<_> = steps.iter().map(|(size, available, expected)| (*size, *available, 0, *expected)).collect();
+        told(&steps);
+    }
+
+    /// The same, with the size in MiB that the filesystem is known to have still; 0: it is known of none.
+    fn told(steps: &[(u64, u64, u64, u64)]) {
         let (mut growth, mut before, start) = (None, None, Instant::now());
-        for (second, (size, available, expected)) in (0..).zip(steps) {
+        for (second, (size, available, behind, expected)) in (0..).zip(steps) {
+            let behind = (*behind > 0).then(|| Bytes::mib(*behind));
             let reading =
                 Reading { size: Bytes::mib(*size), available: Bytes::mib(*available), inodes: Inodes::default() };
             let now = start + Duration::from_secs(second);
-            let after = believed(&mut growth, before.as_ref(), reading, now, PATIENCE);
+            let after = believed(&mut growth, before.as_ref(), reading, behind, now, PATIENCE);
             assert_eq!((after.size, after.available), (Bytes::mib(*expected), reading.available), "{second} s");
             before = Some(after);
         }
@@ -77,10 +100,29 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends() {
+    fn patience_ends_where_nobody_knows_of_a_growth() {
         let mut steps = vec![(1024, 500, 1024)];
         steps.extend([(2048, 500, 1024)].repeat(60));
         steps.push((2048, 500, 2048));
         course(&steps);
+    }
+
+    #[test]
+    fn patience_lasts_as_long_as_the_filesystem_is_known_to_be_behind() {
+        let waiting = [(20_480, 500, 1024, 1024)].repeat(1000);
+        let before = (1024, 500, 0, 1024);
+        // It follows; it followed, and what came was taken at once.
+        for (available, behind) in [(19_000, 1024), (19_000, 0), (500, 0)] {
+            told(&[&[before][..], &waiting, &[(20_480, available, behind, 20_480)]].concat());
+        }
+        // It was taken back.
+        told(&[&[before][..], &waiting, &[before]].concat());
+    }
+
+    #[test]
+    fn who_starts_while_the_filesystem_is_behind_believes_its_size() {
+        let waiting = [(20_480, 500, 1024, 1024)].repeat(100);
+        told(&[&waiting[..], &[(20_480, 19_000, 1024, 20_480)]].concat());
+        told(&[(20_480, 500, 0, 20_480)]);
     }
 }

@@ -8,6 +8,7 @@ mod course;
 mod crew;
 mod follow;
 mod growth;
+mod joint;
 mod limits;
 mod mount_changes;
 mod numbers;
@@ -32,6 +33,7 @@ use tokio::task::AbortHandle;
 
 use self::course::Rules;
 pub use self::follow::{Follower, Targets};
+pub(crate) use self::joint::Joint;
 pub use self::limits::{InvalidLimits, Limits, Share};
 pub use self::mount_changes::MountChanges;
 pub use self::numbers::{BOUNDS, Durations, Numbers, VolumeNumbers};
@@ -39,12 +41,18 @@ pub use self::pace::Timing;
 pub use self::status::{Event, Status};
 pub use self::threshold::Thresholds;
 use self::watched::{Busy, Cell, Common};
-use crate::model::{Reading, VolumeId};
+use crate::model::{Bytes, Reading, VolumeId};
 
 /// Measures one volume. Called on a thread that may block.
 pub trait Gauge: Send + Sync {
     /// The numbers of now; an error where the volume is not there as it should be: why.
     fn read(&self) -> Result<Reading, String>;
+
+    /// Asked after a measurement, on the same thread: the size that its filesystem still has, while it is known to have yet
+    /// to follow a growth.
+    fn behind(&self) -> Option<Bytes> {
+        None
+    }
 
     /// Asked after an error, on the same thread: whether it is not there because we have taken it away ourselves, for a
     /// moment or for good. Then nothing is told, and it is looked at again soon.

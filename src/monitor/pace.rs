@@ -26,7 +26,8 @@ pub struct Timing {
     pub reminder: Duration,
     /// Between two rounds through all volumes at least, however often somebody nudges.
     pub nudges: Duration,
-    /// So long a device that grew waits for its filesystem, before its size is believed all the same.
+    /// So long a device that grew waits for its filesystem, of which nobody says that it is behind, before its size is
+    /// believed all the same.
     pub growth: Duration,
 }
 

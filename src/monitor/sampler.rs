@@ -7,12 +7,13 @@ use tokio::time::{Instant, sleep_until};
 use super::course::Look;
 use super::crew::Panicked;
 use super::watched::{Cell, Common};
-use crate::model::Reading;
+use crate::model::{Bytes, Reading};
 
 /// What a thread brings back.
 struct Sample {
     generation: u64,
     outcome: Result<Reading, String>,
+    behind: Option<Bytes>,
     /// There is nothing to see, and nothing to tell.
     is_aside: bool,
     took: Duration,
@@ -24,12 +25,12 @@ pub(super) async fn run(cell: Arc<Cell>, common: Arc<Common>) {
         let (started, number) = (Instant::now(), cell.begin());
         // Ends only with the runtime.
         let Some(sample) = wait_for(&cell, &common, started).await else { return };
-        let Sample { generation, outcome, is_aside, took } = sample;
+        let Sample { generation, outcome, behind, is_aside, took } = sample;
         if generation != cell.gauge().0 {
             // The gauge was replaced meanwhile: what the old one says is of no interest.
             continue;
         }
-        let look = Look { started, at: OffsetDateTime::now_utc(), outcome };
+        let look = Look { started, at: OffsetDateTime::now_utc(), outcome, behind };
         let next = if is_aside { cell.skip(&common, number) } else { cell.end(&common, number, look, took) };
         rest(&cell, &common, next).await;
     }
@@ -70,12 +71,13 @@ async fn sample(cell: &Arc<Cell>, common: &Common) -> Option<Sample> {
         let started = std::time::Instant::now();
         let outcome = gauge.read();
         let took = started.elapsed();
+        let behind = if outcome.is_ok() { gauge.behind() } else { None };
         let is_aside = outcome.is_err() && gauge.is_aside();
-        Sample { generation, outcome, is_aside, took }
+        Sample { generation, outcome, behind, is_aside, took }
     });
     Some(looked.await?.unwrap_or_else(|Panicked| {
         let outcome = Err("it cannot be measured: the measurement panicked".to_owned());
-        Sample { generation, outcome, is_aside: false, took: Duration::ZERO }
+        Sample { generation, outcome, behind: None, is_aside: false, took: Duration::ZERO }
     }))
 }
 

@@ -47,8 +47,9 @@ fn what_no_node_has_is_507_and_the_claim_asks_for_it_no_more() {
     assert_eq!(status, 507, "{answer}");
     // The API server lowers a claim to no less than this: what the volume has, and 4096 bytes.
     let lowered = 320 * MIB + 4096;
-    let error = only_error(&answer);
-    assert!(error.contains("OutOfRange") && error.contains(&format!("lowered to {lowered} bytes")), "{error}");
+    let reason = answer["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("OutOfRange") && reason.contains(&format!("lowered to {lowered} bytes")), "{answer}");
+    assert_eq!(answer, json!({ "error": "Insufficient host disk space", "reason": reason }));
     assert_eq!(request(&place), format!("{}Ki", lowered >> 10));
     // So much it gets, nothing is refused any more, and what fits is granted.
     place.has_size("data", &request(&place), 60);

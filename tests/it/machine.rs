@@ -91,7 +91,7 @@ async fn a_client_that_says_little_gets_a_volume_that_is_mounted() {
     let unknown = Create { pool: Some(PoolName::parse("fast").unwrap()), ..Create::default() };
     assert!(matches!(place.machine.create(unknown).await.unwrap_err(), Error::Invalid(_)));
     let full = place.machine.create(sized(200 << 10)).await.unwrap_err();
-    assert_eq!(full, Error::NoRoom("Insufficient host disk space".into()));
+    assert_eq!(full, Error::NoRoom { reason: None });
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_volume_becomes_larger_and_smaller_and_goes() {
             (resized.previous, resized.size, resized.is_pending),
             (Bytes::mib(previous), Bytes::mib(size), false)
         );
-        assert!(!place.machine.pending(&volume));
+        assert!(!place.machine.pending(&volume, volume.size));
     }
     let path = volume.path.clone().unwrap();
     let at = place.engine.expected().unwrap().remove(0).place.unwrap();
@@ -146,7 +146,7 @@ async fn a_volume_becomes_larger_and_smaller_and_goes() {
     let too_small = place.machine.resize(&volume, Bytes::mib(300)).await.unwrap_err();
     assert!(matches!(&too_small, Error::Refused { code: Some("shrink_refused"), .. }), "{too_small:?}");
     let too_large = place.machine.resize(&volume, Bytes::gib(200)).await.unwrap_err();
-    assert_eq!(too_large, Error::NoRoom("Insufficient host disk space".into()));
+    assert_eq!(too_large, Error::NoRoom { reason: None });
 
     place.fake.set_busy(&path, true);
     for refused in [place.machine.resize(&volume, Bytes::mib(450)).await.map(drop), place.machine.delete(&volume).await]
@@ -178,11 +178,11 @@ async fn a_filesystem_that_may_not_grow_now_is_waited_for() {
     let volume = place.create(Create { fs: Some(FsKind::Ext4), ..sized(512) }).await;
     let resized = place.machine.resize(&volume, Bytes::mib(1024)).await.unwrap();
     assert_eq!((resized.size, resized.is_pending), (Bytes::mib(1024), true));
-    assert!(place.machine.pending(&volume));
+    assert!(place.machine.pending(&volume, volume.size));
     place.fake.restart(How::Reboot);
     let place = Place::over(place.fake);
     place.machine.list().await.unwrap();
-    assert!(!place.machine.pending(&volume), "mounted again, it has grown");
+    assert!(!place.machine.pending(&volume, volume.size), "mounted again, it has grown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,7 +11,7 @@ use ullage::api::volumes::{Create, Volume, Volumes};
 use ullage::config::Defaults;
 use ullage::engine::Engine;
 use ullage::host::fake::Fake;
-use ullage::model::{Backend, Bytes, FsKind, PoolName};
+use ullage::model::{Backend, Bytes, FsKind, Level, PoolName};
 use ullage::monitor::{Event, Monitor, Thresholds};
 
 use crate::world::{POOL, pool};
@@ -108,6 +108,34 @@ async fn shrinking_and_deleting_lose_no_volume() {
     let (deleted, news) = house.watched(machine.delete(&volume)).await;
     deleted.unwrap();
     assert_eq!((news, house.monitor.ready()), (vec!["gone"], Ok(())));
+}
+
+/// 1 GiB with nothing in it would be 97 % of 40 GiB.
+#[tokio::test(start_paused = true)]
+async fn a_filesystem_that_waits_for_its_next_mount_is_not_full() {
+    let (mut house, volume) = House::new().await;
+    house.fake.refuse_online_ext4(true);
+    let (before, after) = (volume.size, Bytes::gib(40));
+    assert!(house.machine.resize(&volume, after).await.unwrap().is_pending);
+    house.follow().await;
+    // As the next start does.
+    let restarted = Monitor::new(Thresholds::default());
+    restarted.set_targets(house.machine.targets().unwrap());
+    for _ in 0..20 {
+        for monitor in [&house.monitor, &restarted] {
+            let status = monitor.measure(&volume.id).await.unwrap();
+            assert_eq!((status.reading.unwrap().size, status.level), (before, Level::Ok));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(house.news(), [""; 0]);
+    house.fake.refuse_online_ext4(false);
+    house.machine.resize(&volume, after).await.unwrap();
+    for monitor in [&house.monitor, &restarted] {
+        let status = monitor.measure(&volume.id).await.unwrap();
+        assert_eq!((status.reading.unwrap().size, status.level), (after, Level::Ok));
+    }
+    assert_eq!(house.news(), ["resized"]);
 }
 
 #[tokio::test]

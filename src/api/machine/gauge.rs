@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::engine::{Engine, Place, Whereabouts};
 use crate::host::MountIdentity;
-use crate::model::{Reading, VolumeId};
+use crate::model::{Bytes, Reading, VolumeId};
 use crate::monitor::Gauge;
 
 /// Measures what is mounted at one place.
@@ -13,13 +13,15 @@ pub(super) struct VolumeGauge {
     id: VolumeId,
     /// Where; `None`: it is not where it is wanted. Another place, or another device there, is another gauge.
     place: Option<Place>,
+    /// Its filesystem had yet to grow when that was looked at.
+    is_behind: bool,
     /// The mount that was found there last.
     seen: Mutex<Option<MountIdentity>>,
 }
 
 impl VolumeGauge {
-    pub(super) fn new(engine: Arc<Engine>, id: VolumeId, place: Option<Place>) -> Self {
-        Self { engine, id, place, seen: Mutex::default() }
+    pub(super) fn new(engine: Arc<Engine>, id: VolumeId, place: Option<Place>, is_behind: bool) -> Self {
+        Self { engine, id, place, is_behind, seen: Mutex::default() }
     }
 
     fn read_at(&self, place: &Place) -> Result<Reading, String> {
@@ -40,6 +42,12 @@ impl Gauge for VolumeGauge {
                 Err(error) => error.to_string(),
             }),
         }
+    }
+
+    fn behind(&self) -> Option<Bytes> {
+        // A record is a file: it is not read for a volume that has nothing to wait for.
+        let record = self.is_behind.then(|| self.engine.record(&self.id).ok()).flatten()?;
+        record.growth_is_pending().then_some(record.grown_to)
     }
 
     fn is_aside(&self) -> bool {

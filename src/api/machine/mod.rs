@@ -84,7 +84,7 @@ impl Volumes for Machine {
         self.work(move |house| house.delete(&id)).await
     }
 
-    fn pending(&self, volume: &Volume) -> bool {
+    fn pending(&self, volume: &Volume, _: Bytes) -> bool {
         self.0.resizing().contains(&volume.id) || self.0.waiting().contains(&volume.id)
     }
 
@@ -156,9 +156,9 @@ impl House {
 /// What is mounted cannot be read.
 pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
     // Another place, or another device there, is another gauge.
-    let target = |Expected { id, place, warn_percent }| {
-        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one(&place);
-        let gauge = VolumeGauge::new(engine.clone(), id.clone(), place);
+    let target = |Expected { id, place, warn_percent, behind }| {
+        let generation = BuildHasherDefault::<DefaultHasher>::default().hash_one((&place, behind));
+        let gauge = VolumeGauge::new(engine.clone(), id.clone(), place, behind.is_some());
         Target { id, gauge: Arc::new(gauge), generation, warn_percent }
     };
     Ok(engine.expected()?.into_iter().map(target).collect())
@@ -167,7 +167,7 @@ pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
 /// In the words of the API.
 fn volume(located: Located) -> Volume {
     let Located { record, place } = located;
-    let backend = record.backend();
+    let backend = Some(record.backend());
     let spec = record.spec;
     Volume {
         id: record.id,

@@ -5,9 +5,6 @@ use crate::model::Bytes;
 /// No volume is smaller.
 const SMALLEST: Bytes = Bytes::mib(20);
 
-/// The contract's words for it; why is in the log.
-const NO_ROOM: &str = "Insufficient host disk space";
-
 /// Which refusal of the API an error is: chosen here, and nowhere else.
 pub(super) fn refused(error: engine::Error) -> Error {
     let text = error.to_string();
@@ -26,7 +23,7 @@ pub(super) fn refused(error: engine::Error) -> Error {
         }
         Kind::Full | Kind::SizeRefused | Kind::RefusedAgain => {
             tracing::warn!(reason = text, "no room");
-            Error::NoRoom(NO_ROOM.to_owned())
+            Error::NoRoom { reason: None }
         }
         Kind::ShrinkRefused => because("shrink_refused"),
         // Something has to be done first: close files, unmount.

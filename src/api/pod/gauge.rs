@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::host::{Ground, Machine, MountIdentity};
-use crate::model::{Bytes, FsKind, Inodes, Reading, Usage};
+use time::OffsetDateTime;
+
+use crate::host::{Ground, LoopDevice, Machine, MountIdentity};
+use crate::model::{Backend, Bytes, FsKind, Inodes, Reading, Usage};
 use crate::monitor::Gauge;
 
 /// Measures what is mounted at one path of a container, without any privilege.
@@ -27,6 +29,8 @@ struct Known {
 struct Anchor {
     identity: MountIdentity,
     ground: Ground,
+    /// When the filesystem was made, or the directory in it.
+    born: Option<OffsetDateTime>,
 }
 
 /// What tells how much was provisioned.
@@ -36,6 +40,8 @@ enum Basis {
     Device,
     /// The directory has a limit on a filesystem that it shares.
     Limit,
+    /// There is no device, and so only what the filesystem shows.
+    Shown,
 }
 
 impl Gauge for MountGauge {
@@ -90,6 +96,21 @@ impl MountGauge {
         self.known().anchor?.ground.fs
     }
 
+    /// How it is made, as far as that shows.
+    pub(super) fn backend(&self) -> Option<Backend> {
+        let Known { anchor, size, .. } = *self.known();
+        match size?.1 {
+            Basis::Device => (anchor?.identity.device.0 == LoopDevice::MAJOR).then_some(Backend::Loop),
+            Basis::Limit => Some(Backend::Quota),
+            Basis::Shown => None,
+        }
+    }
+
+    /// When it was made, where its filesystem keeps that.
+    pub(super) fn born(&self) -> Option<OffsetDateTime> {
+        self.known().anchor?.born
+    }
+
     /// It was grown: what was told is true no more.
     pub(super) fn grown_to(&self, size: Bytes) {
         let mut known = self.known();
@@ -109,7 +130,8 @@ impl MountGauge {
             (Some(identity), None) => {
                 let ground = self.machine.mounts.ground(&self.path).map_err(|error| error.to_string())?;
                 let ground = ground.ok_or_else(|| format!("{path} is not in the mount table"))?;
-                let anchor = Anchor { identity, ground };
+                let born = std::fs::metadata(&self.path).and_then(|root| root.created()).ok();
+                let anchor = Anchor { identity, ground, born: born.map(OffsetDateTime::from) };
                 Ok(*self.known().anchor.get_or_insert(anchor))
             }
         }
@@ -134,7 +156,8 @@ fn less(of_limit: Usage, of_all: Usage) -> Usage {
 fn provisioned(is_root: bool, shares: bool, device: Option<Bytes>, total: Bytes) -> (Bytes, Basis) {
     match device {
         Some(device) if is_root || !shares && total.get() > device.get() / 2 => (device, Basis::Device),
-        _ => (total, Basis::Limit),
+        Some(_) => (total, Basis::Limit),
+        None => (total, Basis::Shown),
     }
 }
 
@@ -153,19 +176,19 @@ mod tests {
     fn the_size_is_that_of_the_device_or_of_the_limit() {
         let gib = Bytes::gib;
         let cases = [
-            (true, false, Some(gib(2)), Bytes::mib(1900), gib(2)),
-            (false, false, Some(gib(2)), Bytes::mib(1900), gib(2)),
-            (true, false, Some(gib(2)), Bytes::mib(100), gib(2)),
-            (false, false, Some(gib(100)), gib(2), gib(2)),
-            (false, false, Some(gib(100)), gib(50), gib(50)),
-            (false, true, Some(gib(100)), gib(2), gib(2)),
-            (false, true, Some(gib(100)), gib(90), gib(90)),
-            (true, false, None, gib(3), gib(3)),
-            (false, false, None, gib(3), gib(3)),
+            (true, false, Some(gib(2)), Bytes::mib(1900), gib(2), Basis::Device),
+            (false, false, Some(gib(2)), Bytes::mib(1900), gib(2), Basis::Device),
+            (true, false, Some(gib(2)), Bytes::mib(100), gib(2), Basis::Device),
+            (false, false, Some(gib(100)), gib(2), gib(2), Basis::Limit),
+            (false, false, Some(gib(100)), gib(50), gib(50), Basis::Limit),
+            (false, true, Some(gib(100)), gib(2), gib(2), Basis::Limit),
+            (false, true, Some(gib(100)), gib(90), gib(90), Basis::Limit),
+            (true, false, None, gib(3), gib(3), Basis::Shown),
+            (false, false, None, gib(3), gib(3), Basis::Shown),
         ];
-        for (is_root, shares, device, total, size) in cases {
-            let found = provisioned(is_root, shares, device, total).0;
-            assert_eq!(found, size, "{is_root} {shares} {device:?} {total}");
+        for (is_root, shares, device, total, size, basis) in cases {
+            let found = provisioned(is_root, shares, device, total);
+            assert_eq!(found, (size, basis), "{is_root} {shares} {device:?} {total}");
         }
     }
 
@@ -221,8 +244,8 @@ mod tests {
         let proc = gauge("/proc");
         let reading = proc.read().unwrap();
         assert_eq!((reading.size, proc.fs()), (Bytes::ZERO, None));
-        assert_eq!(proc.known().size, Some((Bytes::ZERO, Basis::Limit)));
-        assert_eq!(proc.size(), Some(Bytes::ZERO));
+        assert_eq!(proc.known().size, Some((Bytes::ZERO, Basis::Shown)));
+        assert_eq!((proc.size(), proc.backend()), (Some(Bytes::ZERO), None));
         gauge("/").read().unwrap();
     }
 

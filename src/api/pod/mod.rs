@@ -7,12 +7,15 @@
 mod flags;
 mod gauge;
 mod slot;
+mod wish;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::time::timeout;
 
 pub use flags::{InvalidVolume, NamedVolume, parse_volumes_of};
 pub use gauge::MountGauge;
@@ -22,7 +25,7 @@ use crate::host::Machine;
 use crate::k8s::{Claims, Growth, NewClaim};
 use crate::model::Bytes;
 use crate::monitor::Target;
-use slot::Slot;
+use slot::{ClaimGauge, Slot};
 
 /// How a pod is served.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,11 +48,14 @@ pub struct Pod {
     provision: Option<String>,
     prefix: String,
     resize_wait: Duration,
-    /// How many were handed out.
-    handed_out: AtomicUsize,
+    /// Whose turn it is to be handed out.
+    turn: AtomicUsize,
 }
 
-/// What a new claim asks for where nobody says: Lightd's own.
+/// An API server that takes longer keeps nobody from being served.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is asked for where nobody says: Lightd's own.
 const DEFAULT_SIZE: Bytes = Bytes::gib(1);
 
 impl Pod {
@@ -62,7 +68,13 @@ impl Pod {
         });
         let namespace = claims.namespace();
         let slots = RwLock::new(slots.collect());
-        Self { slots, claims, namespace, provision, prefix, resize_wait, handed_out: AtomicUsize::new(0) }
+        Self { slots, claims, namespace, provision, prefix, resize_wait, turn: AtomicUsize::new(0) }
+    }
+
+    /// Learns from the claims since when they are there, and what they wait for.
+    pub async fn meet(&self) {
+        let slots = self.slots();
+        let _ = timeout(PATIENCE, join_all(slots.iter().map(|slot| slot.look(self.claims.as_ref())))).await;
     }
 
     fn slots(&self) -> Vec<Arc<Slot>> {
@@ -78,9 +90,14 @@ impl Pod {
         slot.volume(self.namespace.as_deref(), size)
     }
 
+    /// What a volume has now: of one that has yet to follow its device, what it had.
+    async fn found(&self, slot: &Arc<Slot>) -> Result<Bytes, String> {
+        let size = slot.measured().await?;
+        Ok(slot.behind().unwrap_or(size))
+    }
+
     /// Grows the claim, and is done with that also where the client does not wait for it: what does not fit is taken back.
-    async fn grow(&self, slot: &Arc<Slot>, size: Bytes) -> Result<Resized, Error> {
-        let previous = slot.size().unwrap_or_default();
+    async fn grow(&self, slot: &Arc<Slot>, previous: Bytes, size: Bytes) -> Result<Resized, Error> {
         let claim = slot.claim.clone().ok_or_else(|| Error::Forbidden(unknown_claim(slot)))?;
         let (claims, wait, slot) = (self.claims.clone(), self.resize_wait, slot.clone());
         let name = claim.clone();
@@ -98,7 +115,10 @@ impl Pod {
             Growth::Completed(_) => Ok(Resized { previous, size, is_pending: false }),
             Growth::Pending(_) => Ok(Resized { previous, size, is_pending: true }),
             Growth::Forbidden(reason) => Err(Error::Forbidden(reason)),
-            Growth::NoRoom(reason) => Err(Error::NoRoom(reason)),
+            Growth::NoRoom(reason) => {
+                tracing::warn!(claim, reason, "no room");
+                Err(Error::NoRoom { reason: Some(reason) })
+            }
             Growth::Failed(reason) => Err(Error::Failed(format!("growing claim {claim}: {reason}"))),
             Growth::NotFound => {
                 let place = self.namespace.as_deref().unwrap_or("this pod's namespace");
@@ -113,10 +133,9 @@ impl Pod {
         let slots = self.slots();
         let mut lost = Vec::new();
         for _ in 0..slots.len() {
-            let turn = self.handed_out.fetch_add(1, Ordering::Relaxed);
-            let slot = &slots[turn % slots.len()];
-            match slot.measured().await {
-                Ok(size) => return Ok((slot.clone(), size, turn < slots.len())),
+            let slot = &slots[self.turn.fetch_add(1, Ordering::Relaxed) % slots.len()];
+            match self.found(slot).await {
+                Ok(size) => return Ok((slot.clone(), size, slot.give())),
                 Err(reason) => lost.push(reason),
             }
         }
@@ -143,41 +162,33 @@ impl Pod {
 #[async_trait]
 impl Volumes for Pod {
     async fn list(&self) -> Result<Vec<Volume>, Error> {
-        let mut volumes = Vec::new();
-        for slot in self.slots() {
-            let size = match slot.size() {
-                Some(size) => size,
-                None => slot.measured().await.unwrap_or_default(),
-            };
-            volumes.push(self.volume(&slot, size));
-        }
-        Ok(volumes)
+        // As they were measured last: one that does not answer holds up no list.
+        let listed = |slot: Arc<Slot>| self.volume(&slot, slot.size().unwrap_or_default());
+        Ok(self.slots().into_iter().map(listed).collect())
     }
 
-    /// Without a size a volume is handed out as it is: nobody asked for more.
     async fn create(&self, create: Create) -> Result<Created, Error> {
         let Create { size, name, fs, pool, sparse } = create;
         if name.is_some() || fs.is_some() || pool.is_some() || sparse.is_some() {
             let reason = "in a pod only 'size' can be chosen: name, fs, pool and sparse are those of the claim";
             return Err(Error::Invalid(reason.to_owned()));
         }
+        let size = size.unwrap_or(DEFAULT_SIZE);
         if let Some(class) = &self.provision {
-            return self.provision(class, size.unwrap_or(DEFAULT_SIZE)).await;
+            return self.provision(class, size).await;
         }
-        let (slot, found, is_new) = self.next().await?;
-        let is_small = size.is_some_and(|size| found < size);
-        if let (true, Some(size)) = (is_small, size) {
+        let (slot, mut now, is_new) = self.next().await?;
+        if now < size {
             // Not permitted, no room, not yet: then the answer has the true size.
-            self.grow(&slot, size).await.ok();
+            self.grow(&slot, now, size).await.ok();
+            now = self.found(&slot).await.unwrap_or(now);
         }
-        let now = if is_small { slot.measured().await.unwrap_or(found) } else { found };
-        let is_enough = size.is_none_or(|size| now >= size);
-        Ok(Created { volume: self.volume(&slot, now), is_new: is_new && is_enough })
+        Ok(Created { volume: self.volume(&slot, now), is_new: is_new && now >= size })
     }
 
     async fn resize(&self, volume: &Volume, size: Bytes) -> Result<Resized, Error> {
         let slot = self.slot(volume)?;
-        let found = slot.measured().await.map_err(Error::Failed)?;
+        let found = self.found(&slot).await.map_err(Error::Failed)?;
         // Clients count in MiB: a volume of 2 GiB and 4096 bytes shows as 2048.
         if size <= found && size >= Bytes::mib(found.get() >> 20) {
             return Ok(Resized { previous: found, size: found, is_pending: false });
@@ -186,7 +197,7 @@ impl Volumes for Pod {
             let reason = format!("volume {} has {found}, and Kubernetes cannot shrink a claim to {size}", slot.name);
             return Err(Error::Refused { code: Some("shrink_not_supported"), reason });
         }
-        self.grow(&slot, size).await
+        self.grow(&slot, found, size).await
     }
 
     async fn delete(&self, volume: &Volume) -> Result<(), Error> {
@@ -201,15 +212,19 @@ impl Volumes for Pod {
         Err(Error::Refused { code: Some("delete_the_claim"), reason })
     }
 
-    fn pending(&self, volume: &Volume) -> bool {
-        self.slot(volume).is_ok_and(|slot| slot.is_pending(&self.claims))
+    fn pending(&self, volume: &Volume, size: Bytes) -> bool {
+        self.slot(volume).is_ok_and(|slot| slot.is_pending(size, &self.claims))
     }
 
     fn targets(&self) -> Result<Vec<Target>, Error> {
         let slots = self.slots();
-        let mounted = slots.iter().filter_map(|slot| Some((slot.id.clone(), slot.mounted.as_ref()?.1.clone())));
-        // A volume's own warning percentage stands in its record, which nobody in a pod sees.
-        Ok(mounted.map(|(id, gauge)| Target { id, gauge, generation: 0, warn_percent: None }).collect())
+        let target = |slot: &Arc<Slot>| {
+            let (id, gauge) = (slot.id.clone(), slot.mounted.as_ref()?.1.clone());
+            let gauge = Arc::new(ClaimGauge { slot: slot.clone(), gauge, claims: self.claims.clone() });
+            // A volume's own warning percentage stands in its record, which nobody in a pod sees.
+            Some(Target { id, gauge, generation: 0, warn_percent: None })
+        };
+        Ok(slots.iter().filter_map(target).collect())
     }
 }
 

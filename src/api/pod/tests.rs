@@ -1,3 +1,6 @@
+mod claimed;
+mod handed;
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -8,6 +11,8 @@ use crate::k8s::{self, Claim};
 /// A cluster that answers what it was told to.
 struct Told {
     growth: Growth,
+    /// The claim, where it may be read.
+    claim: Mutex<Option<Claim>>,
     /// What it was asked.
     asked: Mutex<Vec<String>>,
     delay: Duration,
@@ -21,7 +26,7 @@ impl Claims for Told {
 
     async fn read(&self, name: &str) -> k8s::Result<Claim> {
         self.asked.lock().unwrap().push(format!("read {name}"));
-        Err(k8s::Error::NotFound(name.to_owned()))
+        self.claim.lock().unwrap().clone().ok_or_else(|| k8s::Error::NotFound(name.to_owned()))
     }
 
     async fn grow(&self, name: &str, size: Bytes, _wait: Duration) -> Growth {
@@ -43,18 +48,26 @@ impl Claims for Told {
 const VOLUMES: &str = "data=/proc,pvc=my-claim,size=2Gi;logs=/,size=1Gi";
 
 fn pod_of(volumes: &str, growth: Growth, provision: Option<&str>) -> (Arc<Pod>, Arc<Told>) {
-    let told = Arc::new(Told { growth, asked: Mutex::default(), delay: Duration::ZERO });
+    let told = told(growth, Duration::ZERO);
     (pod_over(volumes, told.clone(), provision), told)
 }
 
+fn told(growth: Growth, delay: Duration) -> Arc<Told> {
+    Arc::new(Told { growth, claim: Mutex::default(), asked: Mutex::default(), delay })
+}
+
 fn pod_over(volumes: &str, told: Arc<Told>, provision: Option<&str>) -> Arc<Pod> {
+    pod_on(&linux::machine(), volumes, told, provision)
+}
+
+fn pod_on(machine: &Machine, volumes: &str, told: Arc<Told>, provision: Option<&str>) -> Arc<Pod> {
     let settings = Settings {
         volumes: parse_volumes_of(volumes).unwrap(),
         provision: provision.map(str::to_owned),
         prefix: "app-0".to_owned(),
         resize_wait: Duration::from_secs(20),
     };
-    Arc::new(Pod::new(settings, &linux::machine(), told))
+    Arc::new(Pod::new(settings, machine, told))
 }
 
 async fn volume(pod: &Pod, name: &str) -> Volume {
@@ -78,41 +91,6 @@ async fn lists_what_was_named() {
 }
 
 #[tokio::test]
-async fn volumes_are_handed_out_in_turn() {
-    let (pod, _) = pod_of(VOLUMES, Growth::Forbidden("no".to_owned()), None);
-    let mut given = Vec::new();
-    for _ in 0..3 {
-        let created = pod.create(Create::default()).await.unwrap();
-        given.push((created.volume.name, created.is_new));
-    }
-    assert_eq!(given, [("data".to_owned(), true), ("logs".to_owned(), true), ("data".to_owned(), false)]);
-}
-
-#[tokio::test]
-async fn one_that_is_smaller_than_asked_is_grown_or_given_as_it_is() {
-    let (pod, told) = pod_of(VOLUMES, Growth::Completed(Bytes::gib(4)), None);
-    let created = pod.create(of(Bytes::gib(4))).await.unwrap();
-    assert_eq!((created.volume.size, created.is_new), (Bytes::gib(4), true));
-    assert_eq!(*told.asked.lock().unwrap(), ["grow my-claim to 4Gi"]);
-    for refusal in [Growth::NoRoom(String::new()), Growth::Forbidden(String::new()), Growth::Pending(String::new())] {
-        let (pod, _) = pod_of(VOLUMES, refusal, None);
-        let created = pod.create(of(Bytes::gib(4))).await.unwrap();
-        assert_eq!((created.volume.size, created.is_new), (Bytes::gib(2), false));
-    }
-}
-
-#[tokio::test]
-async fn a_volume_that_is_not_there_is_passed_over_and_named() {
-    let (pod, _) = pod_of("gone=/nowhere,size=1Gi;data=/proc,size=1Gi", Growth::NotFound, None);
-    assert_eq!(pod.create(Create::default()).await.unwrap().volume.name, "data");
-    for volumes in ["gone=/nowhere", ""] {
-        let (pod, _) = pod_of(volumes, Growth::NotFound, None);
-        let said = pod.create(Create::default()).await.unwrap_err().to_string();
-        assert!(said.contains("/nowhere is no mount point") || said.contains("--volume data=/data"), "{said}");
-    }
-}
-
-#[tokio::test]
 async fn a_resize_is_answered_as_the_cluster_did() {
     let (asked, text) = (Bytes::gib(4), || "because".to_owned());
     let resized = |is_pending| Ok(Resized { previous: Bytes::gib(2), size: asked, is_pending });
@@ -120,7 +98,7 @@ async fn a_resize_is_answered_as_the_cluster_did() {
         (Growth::Completed(asked), resized(false)),
         (Growth::Pending(text()), resized(true)),
         (Growth::Forbidden(text()), Err(Error::Forbidden(text()))),
-        (Growth::NoRoom(text()), Err(Error::NoRoom(text()))),
+        (Growth::NoRoom(text()), Err(Error::NoRoom { reason: Some(text()) })),
         (Growth::Failed(text()), Err(Error::Failed("growing claim my-claim: because".to_owned()))),
     ];
     for (growth, expected) in cases {
@@ -164,7 +142,8 @@ async fn a_growth_on_its_way_is_pending_and_a_refused_one_is_not() {
         let (pod, _) = pod_of(VOLUMES, growth, None);
         let data = volume(&pod, "data").await;
         pod.resize(&data, Bytes::gib(4)).await.ok();
-        assert_eq!(pod.pending(&data), expected);
+        let size = volume(&pod, "data").await.size;
+        assert_eq!(pod.pending(&data, size), expected);
     }
 }
 
@@ -173,7 +152,7 @@ async fn the_api_server_is_not_asked_at_every_look() {
     let (pod, told) = pod_of(VOLUMES, Growth::NotFound, None);
     let (data, logs) = (volume(&pod, "data").await, volume(&pod, "logs").await);
     for _ in 0..100 {
-        assert!(!pod.pending(&data) && !pod.pending(&logs));
+        assert!(!pod.pending(&data, data.size) && !pod.pending(&logs, logs.size));
         tokio::task::yield_now().await;
     }
     assert_eq!(*told.asked.lock().unwrap(), ["read my-claim"]);
@@ -181,7 +160,7 @@ async fn the_api_server_is_not_asked_at_every_look() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_hangs_up_does_not_stop_a_growth() {
-    let told = Arc::new(Told { growth: Growth::NotFound, asked: Mutex::default(), delay: Duration::from_secs(10) });
+    let told = told(Growth::NotFound, Duration::from_secs(10));
     let pod = pod_over(VOLUMES, told.clone(), None);
     let data = volume(&pod, "data").await;
     let asking = tokio::time::timeout(Duration::from_secs(1), pod.resize(&data, Bytes::gib(4)));
@@ -197,7 +176,7 @@ async fn with_a_class_a_new_claim_is_made() {
     assert_eq!((created.volume.path.clone(), created.volume.size, created.is_new), (None, Bytes::gib(2), true));
     let listed = volume(&pod, "app-0-x7k2p").await;
     assert_eq!((&listed, listed.claim.as_deref()), (&created.volume, Some("app-0-x7k2p")));
-    assert!(!pod.pending(&listed));
+    assert!(!pod.pending(&listed, listed.size));
     pod.resize(&listed, Bytes::gib(4)).await.unwrap();
     assert_eq!(volume(&pod, "app-0-x7k2p").await.size, Bytes::gib(4));
     assert_eq!(pod.targets().unwrap().len(), 2); // what is mounted nowhere is not measured

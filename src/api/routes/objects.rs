@@ -52,8 +52,9 @@ pub(super) struct VolumeBody {
     name: String,
     claim: Option<String>,
     namespace: Option<String>,
-    #[schema(value_type = String)]
-    backend: Backend,
+    /// How it is made, `loop` or `quota`; none where that cannot be told.
+    #[schema(value_type = Option<String>)]
+    backend: Option<Backend>,
     /// The filesystem in it; none in a block device.
     #[schema(value_type = Option<String>)]
     fs: Option<FsKind>,

@@ -65,7 +65,7 @@ pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Resu
         let reason = status.lost.as_deref().unwrap_or("its filesystem does not answer");
         Problem::Volume(volumes::Error::Failed(format!("Volume '{}' cannot be measured: {reason}", volume.id)))
     })?;
-    let is_pending = api.volumes.pending(&volume);
+    let is_pending = api.volumes.pending(&volume, reading.size);
     let print = || Success::text(&QuotaBody::new(&status, reading, is_pending));
     Ok(json(StatusCode::OK, volume.text(&status, is_pending, print)?))
 }

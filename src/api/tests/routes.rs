@@ -111,7 +111,8 @@ async fn each_refusal_has_its_status_and_its_code() {
         (refused(None), 409, r#"{"error":"no"}"#),
         (refused(Some("shrink_not_supported")), 409, r#"{"error":"no","code":"shrink_not_supported"}"#),
         (Error::Forbidden("no".into()), 403, r#"{"error":"no"}"#),
-        (Error::NoRoom("Insufficient host disk space".into()), 507, r#"{"error":"Insufficient host disk space"}"#),
+        (Error::NoRoom { reason: None }, 507, r#"{"error":"Insufficient host disk space"}"#),
+        (Error::NoRoom { reason: Some("no".into()) }, 507, r#"{"error":"Insufficient host disk space","reason":"no"}"#),
         (Error::Failed("no".into()), 500, r#"{"error":"no"}"#),
     ] {
         for (method, path, asked) in [

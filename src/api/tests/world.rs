@@ -59,7 +59,7 @@ pub(super) fn volume(id: &str, name: &str, size: Bytes) -> Volume {
         path: Some(format!("/mnt/{id}").into()),
         created: time::OffsetDateTime::from_unix_timestamp(1_706_400_000).unwrap(),
         size,
-        backend: Backend::Loop,
+        backend: Some(Backend::Loop),
         fs: Some(crate::model::FsKind::Ext4),
     }
 }
@@ -109,7 +109,7 @@ impl Volumes for Shelf {
         Ok(())
     }
 
-    fn pending(&self, _: &Volume) -> bool {
+    fn pending(&self, _: &Volume, _: Bytes) -> bool {
         // It stands for any fault of ours.
         assert!(self.volumes.lock().unwrap().len() < 10, "too many for this test");
         *self.is_pending.lock().unwrap()
