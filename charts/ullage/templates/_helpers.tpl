@@ -22,6 +22,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Labels or annotations, given as {own, more}: the chart's own, as YAML, and somebody's, whose keys never replace those. */}}
+{{- define "ullage.with" -}}
+{{- merge (fromYaml .own) (.more | default dict) | toYaml -}}
+{{- end -}}
+
 {{/* An image of the values. With a digest the tag says only to people what it is. */}}
 {{- define "ullage.image" -}}
 {{- .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end -}}
