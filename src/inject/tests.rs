@@ -106,6 +106,15 @@ fn what_was_cut_off_or_has_a_line_less_is_refused_or_done_once() {
     }
 }
 
+/// It is written out for people to read; a test of the chart holds the annotation to it, too.
+#[test]
+fn the_example_has_what_would_be_added() {
+    let example = include_str!("../../manifests/examples/app.yaml");
+    let done = inject(example, &task(concat!("ullage/ullage:", env!("CARGO_PKG_VERSION")), false)).unwrap();
+    assert_eq!(lines(&done), ["Done pod/app: has the quota API already, for data (claim data)"]);
+    assert_eq!(done.text, example);
+}
+
 #[test]
 fn it_says_what_it_did() {
     let devices = pod("", "    volumeDevices: [{name: d, devicePath: /e}]\n");

@@ -71,6 +71,9 @@ spec:
       {{- with .root.Values.nodeSelector }}
       nodeSelector: {{- toYaml . | nindent 8 }}
       {{- end }}
+      {{- with .root.Values.affinity }}
+      affinity: {{- toYaml . | nindent 8 }}
+      {{- end }}
       # Not those of the driver: whoever tolerates everything may be put on a node that is gone.
       tolerations:
         - { key: node-role.kubernetes.io/control-plane, operator: Exists }

@@ -2,14 +2,22 @@
 {{- define "ullage.checkPools" -}}
 {{- $names := dict -}}
 {{- $paths := dict -}}
-{{- range .Values.pools -}}
+{{- range $pool := .Values.pools -}}
   {{- if hasKey $names .name }}{{ fail (printf "pools: the name '%s' is there twice" .name) }}{{ end -}}
   {{- $_ := set $names .name true -}}
+  {{- range list .path (get (.image | default dict) "file") -}}
+    {{- if has ".." (splitList "/" .) }}{{ fail (printf "pools: '%s' goes up by '..': write the path without it" .) }}{{ end -}}
+  {{- end -}}
+  {{- with get $paths (clean .path) }}{{ fail (printf "pools: '%s' and '%s' have the same path '%s'" . $pool.name (clean $pool.path)) }}{{ end -}}
   {{- $_ := set $paths (clean .path) .name -}}
 {{- end -}}
 {{- $images := dict -}}
 {{- range $pool := .Values.pools -}}
   {{- $path := clean .path -}}
+  {{- with include "ullage.liesIn" (dict "path" $path "others" $paths) }}{{ fail (printf "pools: '%s' lies in the pool '%s': pools lie side by side" $path .) }}{{ end -}}
+  {{- $reserve := .reserve | default "0" -}}
+  {{- $kept := include "ullage.bytes" (hasSuffix "%" $reserve | ternary "0" $reserve) | float64 -}}
+  {{- if and $kept (lt $kept 1048576.0) }}{{ fail (printf "pools: '%s': reserve '%s' is next to nothing: write 5%% or 10Gi" .name $reserve) }}{{ end -}}
   {{- include "ullage.checkFree" (dict "path" $path "why" "" "root" $) -}}
   {{- if ne .backend "quota" -}}
     {{- range list "projectIds" "projectsFile" "image" -}}
@@ -28,6 +36,7 @@
     {{- include "ullage.checkFree" (dict "path" $seen "why" (printf ", through which '%s' with %s is seen," $path $what) "root" $) -}}
   {{- end -}}
   {{- with .image -}}
+    {{- include "ullage.checkSize" (dict "what" (printf "pools: '%s': the size of the image" $pool.name) "size" .size "least" 314572800 "shown" "300Mi") -}}
     {{- $file := clean .file -}}
     {{- if hasKey $images $file }}{{ fail (printf "pools: '%s' and '%s' have the same image '%s'" (get $images $file) $pool.name $file) }}{{ end -}}
     {{- $_ := set $images $file $pool.name -}}
