@@ -4,6 +4,7 @@ mod capacity;
 mod growth;
 mod import;
 mod limits;
+mod looks;
 mod pods;
 mod pool_image;
 mod pools;
