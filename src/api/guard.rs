@@ -1,15 +1,14 @@
 //! What every protected request passes, in this order: origin, vendor, bearer, rate, size. Preflights are answered before.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, ORIGIN};
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -18,7 +17,8 @@ use tower::{Layer, Service};
 use super::Api;
 use super::answer::Problem;
 use super::body::LONGEST;
-use super::tokens::{Use, Verdict};
+use super::gate::{address, bearer};
+use super::tokens::Verdict;
 
 /// Lets nobody pass to what is below it who may not.
 #[derive(Clone)]
@@ -81,21 +81,28 @@ where
     S::Response: IntoResponse,
 {
     let (mut parts, body) = request.into_parts();
-    if let Some(caller) = admit(api, &parts).await? {
-        parts.extensions.insert(caller);
+    let verdict = admit(api, &parts).await?;
+    if let Some(verdict) = &verdict {
+        parts.extensions.insert(Caller { is_master: matches!(verdict, Verdict::Master { .. }) });
     }
-    let socket = is_socket(parts.uri.path()).then(|| address(&parts));
-    // A fault of ours is an answer too, and the connection goes on.
-    let answered = AssertUnwindSafe(route.call(Request::from_parts(parts, body))).catch_unwind().await;
-    let response = answered.map_err(|_| Problem::Panicked)?.into_response();
-    // They have looked at the token themselves.
-    if let Some(address) = socket.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-        api.failures.allow(address).map_err(Problem::TooMany)?;
+    let answered = match verdict.is_some() && is_too_large(&parts) {
+        true => Err(Problem::TooLarge),
+        // A fault of ours is an answer too, and the connection goes on.
+        false => {
+            let answered = AssertUnwindSafe(route.call(Request::from_parts(parts, body))).catch_unwind().await;
+            answered.map_err(|_| Problem::Panicked)
+        }
+    };
+    let response = answered.map_or_else(IntoResponse::into_response, IntoResponse::into_response);
+    // Who hangs up before has used it: what was asked for goes on.
+    if let Some(verdict) = verdict.filter(|_| !response.status().is_success()) {
+        api.gate.give_back(&verdict).await;
     }
     Ok(response)
 }
 
-async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
+/// What the token of a protected request is worth.
+async fn admit(api: &Api, parts: &Parts) -> Result<Option<Verdict>, Problem> {
     let (headers, path) = (&parts.headers, parts.uri.path());
     if headers.get(ORIGIN).is_some_and(|origin| !api.settings.origins.allows(origin)) {
         return Err(Problem::Origin);
@@ -110,24 +117,13 @@ async fn admit(api: &Api, parts: &Parts) -> Result<Option<Caller>, Problem> {
     if !headers.get_all(ACCEPT).iter().any(is_vendor) {
         return Err(Problem::Vendor);
     }
-    let caller = caller(api, parts).await?;
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    match length {
-        Some(length) if length > LONGEST as u64 => Err(Problem::TooLarge),
-        _ => Ok(Some(caller)),
-    }
+    api.gate.admit(bearer(headers), address(&parts.extensions)).await.map(Some)
 }
 
-async fn caller(api: &Api, parts: &Parts) -> Result<Caller, Problem> {
-    // Who shows none guesses none.
-    let token = bearer(&parts.headers).ok_or(Problem::Bearer)?;
-    let verdict = api.keeper.verdict(token, Use::Request).await;
-    let Some(key) = verdict.key() else {
-        api.failures.allow(address(parts)).map_err(Problem::TooMany)?;
-        return Err(if verdict == Verdict::Expired { Problem::Expired } else { Problem::Bearer });
-    };
-    api.limits.allow(key).map_err(Problem::TooMany)?;
-    Ok(Caller { is_master: matches!(verdict, Verdict::Master { .. }) })
+/// Whether it says so itself.
+fn is_too_large(parts: &Parts) -> bool {
+    let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length > LONGEST as u64)
 }
 
 /// Only where there is one: any other path below has no door of its own.
@@ -135,17 +131,6 @@ fn is_socket(path: &str) -> bool {
     path.strip_prefix("/ws/").is_some_and(|id| !id.is_empty() && !id.contains('/'))
 }
 
-/// The token in `Authorization: Bearer`.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
 fn is_vendor(accept: &HeaderValue) -> bool {
     accept.as_bytes().windows(VENDOR.len()).any(|part| part.eq_ignore_ascii_case(VENDOR))
-}
-
-fn address(parts: &Parts) -> IpAddr {
-    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip())
 }

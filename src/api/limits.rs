@@ -81,6 +81,13 @@ impl Failures {
         self.allow_at(address, Instant::now())
     }
 
+    /// Whether another wrong token from that address would be answered as one.
+    pub fn may_guess(&self, address: IpAddr) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        counts.known(network(address)).is_none_or(|window| window.is_over(now) || window.count < WRONG)
+    }
+
     fn allow_at(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.window(network(address), now).count(now)
@@ -88,6 +95,12 @@ impl Failures {
 }
 
 impl Counts {
+    /// The count of an address that has shown a wrong one, or of all for which there was no room.
+    fn known(&self, network: IpAddr) -> Option<&Window> {
+        let is_full = self.windows.len() >= ADDRESSES;
+        self.windows.get(&network).or(self.rest.as_ref().filter(|_| is_full))
+    }
+
     fn window(&mut self, network: IpAddr, now: Instant) -> &mut Window {
         let fresh = Window { begun: now, count: 0 };
         // Not at every one: with many addresses that would be the attack.

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod catalog;
 mod cors;
+mod gate;
 mod guard;
 pub mod limits;
 pub mod machine;
@@ -33,8 +34,9 @@ use answer::Problem;
 use catalog::Catalog;
 use cors::Browsers;
 pub use cors::Origins;
+pub use gate::Gate;
 use guard::Guard;
-use limits::{Failures, Limits};
+use limits::Limits;
 use tally::{Counting, Tally};
 use tokens::Keeper;
 use volumes::Volumes;
@@ -46,8 +48,7 @@ pub struct Api {
     follower: Follower,
     monitor: Monitor,
     keeper: Arc<Keeper>,
-    limits: Limits,
-    failures: Failures,
+    gate: Arc<Gate>,
     settings: Settings,
     tally: Arc<Tally>,
 }
@@ -70,11 +71,12 @@ impl Api {
         limits: Limits,
         settings: Settings,
     ) -> Self {
-        let (catalog, failures) = (Arc::new(Catalog::new(volumes.clone())), Failures::default());
+        let catalog = Arc::new(Catalog::new(volumes.clone()));
+        let gate = Arc::new(Gate::new(keeper.clone(), limits));
         let measured = volumes.clone();
         let targets = Arc::new(move || measured.targets().map_err(|error| error.to_string()));
         let follower = Follower::new(targets, monitor.clone());
-        Self { catalog, follower, volumes, monitor, keeper, limits, failures, settings, tally: Arc::default() }
+        Self { catalog, follower, volumes, monitor, keeper, gate, settings, tally: Arc::default() }
     }
 
     /// The same, counted there.
@@ -127,7 +129,7 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
     let alerts = Alerts {
         monitor: api.monitor.clone(),
         press,
-        keeper: api.keeper.clone(),
+        gate: api.gate.clone(),
         resolve: api.catalog.clone(),
         stopping,
         pace: Pace::default(),

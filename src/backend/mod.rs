@@ -156,7 +156,14 @@ pub trait Backend: Send + Sync {
     /// The space that the volume takes in its pool; none where it is not there.
     fn taken(&self, dir: &VolumeDir, project: Option<ProjectId>) -> Result<Bytes, host::Error>;
 
-    /// Everything that is wrong with a volume.
+    /// In what a volume is not what its record says. Nothing is written: who has not its lock may see what a call is just
+    /// changing, or may have a record that is none any more.
+    fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>>;
+
+    /// The same, for whoever has its lock: what can be mended is, and told once more.
+    fn mend_drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>>;
+
+    /// Everything else that is wrong with a volume. Nothing is written.
     fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>>;
 
     /// Gives the volume more room than its record says, reserved first. Where there is none nothing is changed.

@@ -82,6 +82,12 @@ impl Engine {
         }
     }
 
+    /// Where a volume is not though it is wanted there, and why.
+    pub(super) fn absences(&self, found: &Found) -> impl Iterator<Item = String> {
+        let wanted = if self.keeps_mounts { found.record.mounts.as_slice() } else { &[] };
+        wanted.iter().filter_map(|wanted| self.absence(found, wanted))
+    }
+
     /// Why a volume is not at a path where it is wanted; `None` where it is.
     pub(super) fn absence(&self, found: &Found, wanted: &WantedMount) -> Option<String> {
         let why = match found.pool.backend.at(&found.dir, &found.record, &wanted.path) {

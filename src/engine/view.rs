@@ -5,7 +5,7 @@ use super::{Engine, Error, Found, Result};
 use crate::backend::{Fault, Presence};
 use crate::host::{FileId, LoopDevice, MountEntry};
 use crate::model::{Bytes, Content, Usage, VolumeId};
-use crate::store::{Phase, Record, volume_of_data};
+use crate::store::{Record, volume_of_data};
 
 /// The mounts of the machine at one moment: whoever looks at many volumes reads the table once.
 pub struct View<'a> {
@@ -83,8 +83,7 @@ impl View<'_> {
 
     fn inspected(&self, found: Found) -> Result<Inspection> {
         let machine = &self.engine.machine;
-        let absent = if self.engine.keeps_mounts { found.record.mounts.as_slice() } else { &[] };
-        let absent: Vec<_> = absent.iter().filter_map(|wanted| self.engine.absence(&found, wanted)).collect();
+        let mut faults = self.drift(&found)?;
         let Found { pool, dir, record } = found;
         let backend = &pool.backend;
         let presence = backend.presence(&dir, &record, &self.mounts)?;
@@ -93,16 +92,38 @@ impl View<'_> {
             (Some(_), Some(mount)) => backend.usage(&dir, &record, &mount.target).ok(),
             _ => None,
         };
-        let mut faults = match record.phase {
-            Phase::Ready => backend.faults(&dir, &record, &self.mounts)?,
-            Phase::Creating => Vec::new(),
-        };
+        if record.is_ready() {
+            faults.extend(backend.faults(&dir, &record, &self.mounts)?);
+        }
         faults.extend(self.engine.audited.of(&record.id).filter(|left| *left > 0).map(Fault::FilesLeft));
-        faults.extend(absent.into_iter().map(Fault::NotMounted));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
         }
         Ok(Inspection { record, presence, usage, faults })
+    }
+
+    /// In what a volume is not what its record says; what can be mended is.
+    ///
+    /// A look takes no lock: it may fall into the midst of a call, or have a record from before it, and whoever mended by that
+    /// would undo what was answered. So what looks wrong is looked at again with the lock, by the record of then. While somebody
+    /// else works on the volume it is not known.
+    fn drift(&self, found: &Found) -> Result<Vec<Fault>> {
+        let (engine, pool, id) = (self.engine, found.pool, &found.record.id);
+        let with_absences = |found: &Found, drift: Vec<Fault>| {
+            drift.into_iter().chain(engine.absences(found).map(Fault::NotMounted)).collect::<Vec<_>>()
+        };
+        if !found.record.is_ready() {
+            return Ok(Vec::new());
+        }
+        let seen = pool.backend.drift(&found.dir, &found.record).map(|drift| with_absences(found, drift));
+        if matches!(&seen, Ok(faults) if faults.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let Ok(_lock) = engine.locks.lock(id) else { return Ok(Vec::new()) };
+        match engine.find_in(pool, id)?.filter(|now| now.record.is_ready()) {
+            Some(now) => Ok(with_absences(&now, pool.backend.mend_drift(&now.dir, &now.record)?)),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Numbers of every volume that can be measured.

@@ -5,6 +5,7 @@ mod growth;
 mod ids;
 mod import;
 mod limits;
+mod looks;
 mod pods;
 mod pool_image;
 mod pools;

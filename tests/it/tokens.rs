@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ullage::api::tokens::{Keeper, Settings, Use, Verdict};
+use ullage::api::tokens::{Keeper, Settings, Verdict};
 
 const OLD: &str = "lightd_00000000000000000000000000000000";
 const NEW: &str = "lightd_1111111111111";
@@ -39,7 +39,7 @@ fn keeper(dir: &Path) -> Keeper {
 }
 
 fn is_master(keeper: &Keeper, token: &str) -> bool {
-    matches!(keeper.check(token.trim_end(), Use::Request), Verdict::Master { .. })
+    matches!(keeper.check(token.trim_end()), Verdict::Master { .. })
 }
 
 /// This test program again, as another process that does `what` in `dir`.
@@ -72,7 +72,7 @@ fn as_another_process() {
         None => keeper(dir).issue(Duration::from_secs(60), false).unwrap().0.as_str().to_owned(),
         Some((_, token)) => {
             let keeper = keeper(dir);
-            let good = (0..20).filter(|_| matches!(keeper.check(token, Use::Socket), Verdict::Issued { .. })).count();
+            let good = (0..20).filter(|_| matches!(keeper.check(token), Verdict::Issued { .. })).count();
             good.to_string()
         }
     };
@@ -159,7 +159,7 @@ fn processes_that_start_together_agree_and_honour_each_other() {
     let here = keeper(dir.path());
     assert!(is_master(&here, &tokens[0]));
     let issued = said(other("issue", dir.path()));
-    assert!(matches!(here.check(&issued, Use::Request), Verdict::Issued { .. }));
+    assert!(matches!(here.check(&issued), Verdict::Issued { .. }));
 }
 
 #[test]
@@ -172,10 +172,10 @@ fn a_single_use_is_one_use_among_processes() {
     fs::write(dir.path().join("start"), "").unwrap();
     let uses: u32 = others.into_iter().map(|other| said(other).parse::<u32>().unwrap()).sum();
     assert_eq!(uses, 1);
-    assert_eq!(here.check(token.as_str(), Use::Request), Verdict::Unknown);
+    assert_eq!(here.check(token.as_str()), Verdict::Unknown);
     // What this process writes now does not bring it back.
     here.issue(Duration::from_secs(60), true).unwrap();
-    assert_eq!(keeper(dir.path()).check(token.as_str(), Use::Request), Verdict::Unknown);
+    assert_eq!(keeper(dir.path()).check(token.as_str()), Verdict::Unknown);
 }
 
 #[test]

@@ -1,5 +1,4 @@
 use std::pin::Pin;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::{Instant, Sleep};
@@ -7,13 +6,13 @@ use tokio::time::{Instant, Sleep};
 use super::counters::{AWAY, TRY_AGAIN, UNAUTHORIZED};
 use super::outbox::Outbox;
 use super::state::Pace;
+use crate::api::tokens::End;
 
 /// What becomes due.
 pub(super) struct Clock {
     pub(super) pace: Pace,
-    expires: Option<OffsetDateTime>,
-    /// The same by a clock that nobody sets: setting the other back prolongs nothing.
-    deadline: Option<Instant>,
+    /// When its token ends, by the wall clock and by the one that nobody sets.
+    ends: Option<End>,
     ping: Instant,
     /// How many pings in a row nothing came back for.
     pub(super) missed: u32,
@@ -23,17 +22,15 @@ pub(super) struct Clock {
 pub(super) type Farewell = (u16, &'static str);
 
 impl Clock {
-    pub(super) fn new(pace: Pace, expires: Option<OffsetDateTime>) -> Self {
-        let now = Instant::now();
-        let rest = expires.map(|expires| expires - OffsetDateTime::now_utc());
-        let deadline = rest.map(|rest| now + Duration::try_from(rest).unwrap_or_default());
-        Self { pace, expires, deadline, ping: now + pace.ping, missed: 0 }
+    pub(super) fn new(pace: Pace, ends: Option<End>) -> Self {
+        Self { pace, ends, ping: Instant::now() + pace.ping, missed: 0 }
     }
 
     /// When there is something to do next.
     pub(super) fn due(&self, outbox: &Outbox) -> Instant {
         let slow = outbox.waiting().map(|since| since + self.pace.patience);
-        [self.deadline, slow].into_iter().flatten().fold(self.ping, Instant::min)
+        let ends = self.ends.map(|ends| Instant::from_std(ends.steady));
+        [ends, slow].into_iter().flatten().fold(self.ping, Instant::min)
     }
 
     pub(super) fn wind(&self, timer: Pin<&mut Sleep>, outbox: &Outbox) {
@@ -43,11 +40,10 @@ impl Clock {
         }
     }
 
-    /// Does what is due.
-    pub(super) fn strike(&mut self, outbox: &mut Outbox) -> Option<Farewell> {
+    /// Does what is due; `wall` is what the calendar says.
+    pub(super) fn strike(&mut self, outbox: &mut Outbox, wall: OffsetDateTime) -> Option<Farewell> {
         let now = Instant::now();
-        let by_wall = self.expires.is_some_and(|expires| expires <= OffsetDateTime::now_utc());
-        if by_wall || self.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.ends.is_some_and(|ends| ends.wall <= wall || Instant::from_std(ends.steady) <= now) {
             return Some((UNAUTHORIZED, "the token has expired"));
         }
         if outbox.waiting().is_some_and(|since| since + self.pace.patience <= now) {
@@ -62,5 +58,35 @@ impl Clock {
             outbox.ping();
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_pinged_every_30_s_and_gone_after_two_that_it_missed() {
+        const PING: Duration = Duration::from_secs(30);
+        let (mut clock, mut outbox) = (Clock::new(Pace::default(), None), Outbox::default());
+        let mut strike = async |clock: &mut Clock| {
+            assert_eq!(clock.due(&outbox), Instant::now() + PING);
+            advance(PING - Duration::from_millis(1)).await;
+            assert_eq!(clock.strike(&mut outbox, OffsetDateTime::UNIX_EPOCH), None);
+            advance(Duration::from_millis(1)).await;
+            clock.strike(&mut outbox, OffsetDateTime::UNIX_EPOCH)
+        };
+        for missed in [1, 2] {
+            assert_eq!((strike(&mut clock).await, clock.missed), (None, missed));
+        }
+        clock.missed = 0; // something came
+        for missed in [1, 2] {
+            assert_eq!((strike(&mut clock).await, clock.missed), (None, missed));
+        }
+        assert_eq!(strike(&mut clock).await, Some((AWAY, "nobody answers")));
     }
 }

@@ -21,13 +21,14 @@ use super::outbox::Outbox;
 use super::requests::{Malformed, Request};
 use super::seat::{Filter, Seat};
 use super::state::Alerts;
+use crate::api::tokens::{End, Epoch, Verdict};
 
 /// For how long a socket may be there.
 pub(super) struct Pass {
-    /// The master token it came with: which one, and the one there is now.
-    pub(super) master: Option<(u64, watch::Receiver<u64>)>,
-    /// When its token ends.
-    pub(super) expires: Option<OffsetDateTime>,
+    /// What it came with.
+    pub(super) verdict: Verdict,
+    /// How things stood before that was looked at, and each change.
+    pub(super) changes: watch::Receiver<Epoch>,
 }
 
 /// One socket: one task, which goes on hearing while a write is blocked.
@@ -58,13 +59,13 @@ pub(super) async fn serve(stream: WebSocket, alerts: Alerts, filter: Filter, pas
     let (mut seat, mut outbox) = (Seat::new(filter), Outbox::default());
     outbox.put_frame(frames::running(OffsetDateTime::now_utc()).into());
     seat.sit_down(&joined, &mut outbox);
-    let clock = Clock::new(alerts.pace, pass.expires);
+    let clock = Clock::new(alerts.pace, pass.ends());
     let socket = Socket { stream, alerts, seat, outbox, news: joined.news, work: None, clock };
-    socket.run(pass.master).await;
+    socket.run(pass).await;
 }
 
 impl Socket {
-    async fn run(mut self, mut master: Option<(u64, watch::Receiver<u64>)>) {
+    async fn run(mut self, mut pass: Pass) {
         let mut stopping = self.alerts.stopping.clone();
         let mut timer = pin!(sleep_until(self.clock.due(&self.outbox)));
         let farewell = loop {
@@ -77,7 +78,7 @@ impl Socket {
                 answer = finished(work) => Step::Answered(answer),
                 () = timer.as_mut() => Step::Due,
                 () = stop(&mut stopping) => Step::Over((AWAY, "shutting down")),
-                () = replaced(&mut master) => Step::Over((UNAUTHORIZED, "the token was replaced")),
+                over = pass.changed() => over.map_or(Step::Due, |why| Step::Over((UNAUTHORIZED, why))),
             };
             let came = matches!(step, Step::Came(_));
             if let Some(farewell) = self.take(step) {
@@ -100,7 +101,7 @@ impl Socket {
             Step::Came(Some(Err(error))) => return Some(failure::farewell(error)),
             Step::Came(None) | Step::Broke => return Some((ABNORMAL, "")),
             Step::Answered(answer) => self.answered(answer),
-            Step::Due => return self.clock.strike(&mut self.outbox),
+            Step::Due => return self.clock.strike(&mut self.outbox, self.alerts.gate.keeper().now()),
             Step::Over(farewell) => return Some(farewell),
         }
         self.outbox.is_over(self.clock.pace.urgent).then_some((TRY_AGAIN, "too slow"))
@@ -201,11 +202,25 @@ async fn stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Resolves when the master token is another.
-async fn replaced(master: &mut Option<(u64, watch::Receiver<u64>)>) {
-    let Some((own, current)) = master else { return pending().await };
-    if current.wait_for(|current| *current > *own).await.is_err() {
-        // Nobody replaces it any more.
-        pending().await
+impl Pass {
+    fn ends(&self) -> Option<End> {
+        match &self.verdict {
+            Verdict::Issued(grant) => Some(grant.ends),
+            _ => None,
+        }
+    }
+
+    /// Resolves when something has changed: why that ends it, or none where it may be its time.
+    async fn changed(&mut self) -> Option<&'static str> {
+        if self.changes.changed().await.is_err() {
+            // Nobody changes anything any more.
+            return pending().await;
+        }
+        let Epoch { master, revoked, .. } = *self.changes.borrow_and_update();
+        match &self.verdict {
+            Verdict::Master { generation } if master > *generation => Some("the token was replaced"),
+            Verdict::Issued(grant) if revoked > grant.revoked => Some("the token was revoked"),
+            _ => None,
+        }
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::Press;
-use crate::api::tokens::Keeper;
+use crate::api::Gate;
 use crate::model::VolumeId;
 use crate::monitor::Monitor;
 
@@ -16,8 +16,8 @@ pub struct Alerts {
     pub monitor: Monitor,
     /// Prints what it says.
     pub press: Press,
-    /// Knows the tokens.
-    pub keeper: Arc<Keeper>,
+    /// Knows who may listen.
+    pub gate: Arc<Gate>,
     /// Knows the volumes' names.
     pub resolve: Arc<dyn Resolve>,
     /// Turns true when the process is to stop: then every socket closes with 1001.

@@ -1,20 +1,19 @@
+use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::Alerts;
 use super::seat::Filter;
 use super::socket::{self, Pass};
 use crate::api::answer::Problem;
-use crate::api::guard::bearer;
+use crate::api::gate::{address, bearer};
 use crate::api::serve::Connection;
-use crate::api::tokens::{Use, Verdict};
 
 /// What may stand behind the `?`. Nothing of it is ever logged.
 #[derive(Deserialize)]
@@ -42,20 +41,24 @@ pub async fn upgrade(
     query: Result<Query<Asked>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
-    connection: Option<Extension<Connection>>,
+    extensions: Extensions,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let query = query.ok().and_then(|Query(asked)| asked.token);
-    let Some(shown) = shown(query, &headers) else { return Problem::Bearer.into_response() };
-    // Before the token is looked at: one for a single use is not used up by a request that comes to nothing.
+    let query = query.ok().and_then(|Query(asked)| asked.token).filter(|token| !token.is_empty());
+    let shown = shown(query, &headers);
+    // The receiver first: what is replaced or revoked meanwhile is seen to be.
+    let changes = alerts.gate.keeper().changes();
+    let token = shown.as_ref().map(|shown| shown.token.as_str());
+    let verdict = match alerts.gate.admit(token, address(&extensions)).await {
+        Ok(verdict) => verdict,
+        Err(problem) => return problem.into_response(),
+    };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(_) if method != Method::GET && method != Method::HEAD => return Problem::Method.into_response(),
-        Err(rejection) => return not_a_socket(&rejection),
-    };
-    let pass = match pass(&alerts, shown.token).await {
-        Ok(pass) => pass,
-        Err(problem) => return problem.into_response(),
+        Err(rejection) => {
+            alerts.gate.give_back(&verdict).await;
+            return not_a_socket(&method, &rejection);
+        }
     };
     let filter = match path {
         Ok(Path(name)) => {
@@ -64,7 +67,9 @@ pub async fn upgrade(
         }
         Err(_) => Filter::All,
     };
-    begin(upgrade, shown.protocol, async move |stream| {
+    let (pass, protocol) = (Pass { verdict, changes }, shown.and_then(|shown| shown.protocol));
+    let connection = extensions.get::<Connection>().cloned();
+    begin(upgrade, protocol, async move |stream| {
         // Counted among the connections to its end.
         let _connection = connection;
         socket::serve(stream, alerts, filter, pass).await;
@@ -101,18 +106,10 @@ fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
     Some(Shown { token, protocol: HeaderValue::from_str(named).ok() })
 }
 
-async fn pass(alerts: &Alerts, token: String) -> Result<Pass, Problem> {
-    // The receiver first: a token that is replaced meanwhile is seen to be another.
-    let current = alerts.keeper.changes();
-    match alerts.keeper.verdict(&token, Use::Socket).await {
-        Verdict::Master { generation } => Ok(Pass { master: Some((generation, current)), expires: None }),
-        Verdict::Issued { expires, .. } => Ok(Pass { master: None, expires: Some(expires) }),
-        Verdict::Expired => Err(Problem::Expired),
-        Verdict::Unknown => Err(Problem::Bearer),
+fn not_a_socket(method: &Method, rejection: &WebSocketUpgradeRejection) -> Response {
+    if *method != Method::GET && *method != Method::HEAD {
+        return Problem::Method.into_response();
     }
-}
-
-fn not_a_socket(rejection: &WebSocketUpgradeRejection) -> Response {
     let reason = format!("This is a WebSocket: connect to it with ws:// ({})", rejection.body_text());
     let wanted = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
     (StatusCode::UPGRADE_REQUIRED, wanted, Json(serde_json::json!({ "error": reason }))).into_response()

@@ -133,20 +133,30 @@ async fn too_many_requests_wait_and_wrong_tokens_stand_in_nobodys_way() {
 
     let world = World::new();
     let bearer = "Bearer lightd_00000000000000000000000000000000";
-    let shown = |path: &str| world.bare("GET", path).header("authorization", bearer);
-    // A socket says first that a request is none where it shows a token.
-    let none = |path: &str| world.bare("GET", path);
     let wrong = async |path: &str| {
-        let request = if path.starts_with("/ws/") { none(path) } else { shown(path) };
+        let request = world.bare("GET", path).header("authorization", bearer);
         world.send(request.body(Body::empty()).unwrap()).await
     };
+    // Who shows none guesses none, and one that was good is no guess.
+    let (short, _) = world.keeper.issue(Duration::from_millis(1), false).unwrap();
+    tokio::time::sleep(Duration::from_millis(2100)).await; // whole seconds, rounded up
     for _ in 0..30 {
-        world.send(world.bare("GET", "/volumes").body(Body::empty()).unwrap()).await.is(401, BEARER);
+        for path in ["/volumes", "/ws/data"] {
+            world.send(world.bare("GET", path).body(Body::empty()).unwrap()).await.is(401, BEARER);
+            let expired = world.bare("GET", path).header("authorization", format!("Bearer {}", short.as_str()));
+            world.send(expired.body(Body::empty()).unwrap()).await.is(401, r#"{"error":"Token expired"}"#);
+        }
     }
     for _ in 0..10 {
         wrong("/volumes").await.is(401, BEARER);
         wrong("/ws/data").await.is(401, BEARER);
     }
+    // From now on no file is looked at for a guess: what another process has just made is not known yet.
+    let (made, _) = world.other_process().issue(Duration::from_secs(60), false).unwrap();
+    let made = || world.bare("GET", "/volumes").header("authorization", format!("Bearer {}", made.as_str()));
+    assert_eq!(world.send(made().body(Body::empty()).unwrap()).await.status, 429);
+    world.keeper.refresh();
+    assert_eq!(world.send(made().body(Body::empty()).unwrap()).await.status, 200);
     for path in ["/volumes", "/ws/data"] {
         let refused = wrong(path).await;
         refused.is(429, r#"{"error":"Too many requests"}"#);

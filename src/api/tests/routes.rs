@@ -4,6 +4,8 @@ use axum::body::Body;
 use serde_json::json;
 
 use super::world::{DATA, World};
+use crate::api::Origins;
+use crate::api::limits::Limits;
 use crate::api::volumes::Error;
 
 #[tokio::test]
@@ -190,8 +192,46 @@ async fn tokens_are_issued_by_the_master_and_end() {
     tokio::time::sleep(Duration::from_millis(2100)).await; // whole seconds, rounded up
     let expired = with(short.as_str(), "GET", "/volumes", "").await;
     expired.is(401, r#"{"error":"Token expired"}"#);
-    with(short.as_str(), "GET", "/ws/data", "").await.is(426, &with(token, "GET", "/ws/data", "").await.text);
-    with(token, "POST", "/ws/data", "").await.is(405, r#"{"error":"Method not allowed"}"#);
+    // Who may ask goes before what is asked.
+    for (method, status) in [("GET", 426), ("POST", 405)] {
+        with(short.as_str(), method, "/ws/data", "").await.is(401, r#"{"error":"Token expired"}"#);
+        let unknown = with("lightd_00000000000000000000000000000000", method, "/ws/data", "").await;
+        assert_eq!((unknown.status.as_u16(), unknown.header("www-authenticate")), (401, Some("Bearer")));
+        assert_eq!(with(token, method, "/ws/data", "").await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_single_use_is_consumed_by_its_first_success_and_by_nothing_else() {
+    let world = World::with(Origins::Any, Limits::new(2, 8));
+    let (once, _) = world.keeper.issue(Duration::from_secs(60), true).unwrap();
+    let with = async |method: &str, path: &str, body: &str| {
+        let request = world.bare(method, path).header("authorization", format!("Bearer {}", once.as_str()));
+        world.send(request.body(Body::from(body.to_owned())).unwrap()).await.status.as_u16()
+    };
+    assert_eq!(with("GET", "/volumes/none", "").await, 404);
+    assert_eq!(with("POST", "/volumes", "{").await, 400);
+    assert_eq!(with("POST", "/volumes", &" ".repeat((1 << 20) + 1)).await, 413);
+    assert_eq!(with("GET", "/containers", "").await, 501);
+    assert_eq!(with("GET", "/ws/data", "").await, 426);
+    assert_eq!(with("POST", "/auth/tokens", r#"{"ttl":"1h"}"#).await, 403);
+    let refused = Error::Refused { code: None, reason: "no".into() };
+    *world.shelf.fails.lock().unwrap() = Some(refused);
+    assert_eq!(with("DELETE", "/volumes/data", "").await, 409);
+    let told = world.bare("POST", "/volumes").header("content-length", (1 << 20) + 1);
+    let told = told.header("authorization", format!("Bearer {}", once.as_str()));
+    assert_eq!(world.send(told.body(Body::empty()).unwrap()).await.status, 413);
+    // Even by one that came too soon.
+    let mut soon = Vec::new();
+    while soon.last() != Some(&429) {
+        soon.push(with("GET", "/volumes/none", "").await);
+    }
+    assert!(soon.len() < 8, "{soon:?}");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // Two at once: one has it, and the other none.
+    let (one, other) = tokio::join!(with("GET", "/volumes", ""), with("GET", "/volumes", ""));
+    assert_eq!((one.min(other), one.max(other)), (200, 401));
+    assert_eq!(with("GET", "/volumes", "").await, 401);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) tally: Arc<Tally>,
     pub(super) token: String,
     _stop: watch::Sender<bool>,
-    _state: TempDir,
+    state: TempDir,
 }
 
 /// Volumes that are only a list, each a quarter full.
@@ -144,11 +144,17 @@ impl World {
         let monitor = Monitor::new(Thresholds::default());
         let press = Press::start(monitor.clone());
         let tally = Arc::<Tally>::default();
-        let settings = Settings { origins, page: false };
+        let settings = Settings { origins, ..Settings::default() };
         let api = Api::new(shelf.clone(), monitor, keeper.clone(), limits, settings).counted(tally.clone());
         let (stop, stopping) = watch::channel(false);
         let router = router(Arc::new(api), press, stopping);
-        Self { router, shelf, keeper, tally, token, _stop: stop, _state: state }
+        Self { router, shelf, keeper, tally, token, _stop: stop, state }
+    }
+
+    /// Who shares the tokens.
+    pub(super) fn other_process(&self) -> Keeper {
+        let state_dir = self.state.path().to_owned();
+        Keeper::open(Tokens { token_file: None, state_dir, mode: Tokens::PRIVATE }).unwrap()
     }
 
     /// A request with everything that a client of Lightd says.

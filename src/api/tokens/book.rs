@@ -4,6 +4,7 @@ mod disk;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -21,13 +22,32 @@ pub(super) struct Book {
     clock: Arc<dyn Clock>,
     entries: RwLock<HashMap<Digest, Entry>>,
     disk: Mutex<Disk>,
+    /// How often the file was removed, which revokes all of them.
+    revoked: AtomicU64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Entry {
     record: Record,
     /// When it ends by the steady clock.
     deadline: Instant,
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// By the wall clock.
+    pub wall: OffsetDateTime,
+    /// By the steady one.
+    pub steady: Instant,
+}
+
+/// A single-use token that was taken out of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    entry: Entry,
+    /// How often all tokens had been revoked by then.
+    revoked: u64,
 }
 
 /// What is known of a token.
@@ -35,9 +55,7 @@ struct Entry {
 pub(super) enum Found {
     Absent,
     Expired,
-    Good {
-        expires: OffsetDateTime,
-    },
+    Good(End),
     /// Good, if nobody consumes it before.
     Once,
 }
@@ -52,15 +70,14 @@ impl Book {
     /// What lies in the directory; nothing has to.
     pub(super) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Self {
         let disk = Mutex::new(Disk::new(dir.join("tokens.yaml")));
-        let book = Self { dir: dir.to_owned(), clock, entries: RwLock::default(), disk };
+        let book = Self { dir: dir.to_owned(), clock, entries: RwLock::default(), disk, revoked: AtomicU64::new(0) };
         book.refresh();
         book
     }
 
     /// From memory alone.
     pub(super) fn find(&self, digest: &Digest) -> Found {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(digest).map_or(Found::Absent, |entry| self.judge(entry))
+        self.entry(digest).map_or(Found::Absent, |entry| self.judge(&entry))
     }
 
     /// Follows the file, if it has changed.
@@ -70,12 +87,12 @@ impl Book {
             return;
         }
         match disk.read() {
-            Ok(records) => self.install(&records),
+            Ok(records) => self.install(&records, disk.vanished()),
             Err(Fault::Io(error)) => disk.complain(&error),
             Err(Fault::Damaged(_)) => {
                 // Not while another writes: what it writes is good.
                 drop(disk);
-                if let Err(error) = self.change(|_| Ok(((), false))) {
+                if let Err(error) = self.change(|_, _| Ok(((), false))) {
                     self.disk().complain(&error);
                 }
             }
@@ -86,7 +103,7 @@ impl Book {
     pub(super) fn issue(&self, digest: Digest, ttl: Duration, is_single_use: bool) -> Result<OffsetDateTime> {
         let ttl = ttl::checked(ttl)?;
         file::make_dir(&self.dir).map_err(Error::io("make the directory", &self.dir))?;
-        self.change(|records| {
+        self.change(|records, _| {
             let now = self.clock.wall();
             if records.len() >= MOST {
                 records.retain(|record| record.expires > now);
@@ -104,24 +121,44 @@ impl Book {
     }
 
     /// Takes a single-use token out of the file; [`Found::Absent`] where another was first.
-    pub(super) fn consume(&self, digest: &Digest) -> Result<Found> {
-        self.change(|records| {
-            let Some(at) = records.iter().position(|record| record.digest == *digest) else {
-                return Ok((Found::Absent, false));
-            };
+    pub(super) fn consume(&self, digest: &Digest) -> Result<Result<Taken, Found>> {
+        self.change(|records, revoked| {
+            let place = records.iter().position(|record| record.digest == *digest);
             // By the deadline that this process knows, not only by the file.
-            match self.find(digest) {
-                Found::Once => {
-                    let record = records.swap_remove(at);
-                    Ok((Found::Good { expires: record.expires }, true))
+            match (place, self.find(digest), self.entry(digest)) {
+                (Some(at), Found::Once, Some(entry)) => {
+                    records.swap_remove(at);
+                    Ok((Ok(Taken { entry, revoked }), true))
                 }
-                found => Ok((found, false)),
+                (Some(_), found, _) => Ok((Err(found), false)),
+                (None, ..) => Ok((Err(Found::Absent), false)),
             }
         })
     }
 
+    /// Puts it back, as it came to nothing. Not where all tokens were revoked since.
+    pub(super) fn give_back(&self, Taken { entry, revoked: before }: Taken) -> Result<()> {
+        self.change(|records, revoked| {
+            let is_wanted = revoked == before && records.len() < MOST;
+            if is_wanted {
+                records.push(entry.record);
+            }
+            Ok(((), is_wanted))
+        })?;
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(back) = entries.get_mut(&entry.record.digest) {
+            back.deadline = entry.deadline;
+        }
+        Ok(())
+    }
+
+    /// How often all of them were revoked.
+    pub(super) fn revoked(&self) -> u64 {
+        self.revoked.load(Ordering::SeqCst)
+    }
+
     /// One change, alone among all threads and processes, on what is on disk now; kept in memory too.
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Record>) -> Result<(T, bool)>) -> Result<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<Record>, u64) -> Result<(T, bool)>) -> Result<T> {
         let _locked = file::lock(&self.dir.join("tokens.lock"))?;
         let mut disk = self.disk();
         let mut records = match disk.read() {
@@ -132,18 +169,18 @@ impl Book {
                 Vec::new()
             }
         };
-        self.install(&records);
-        let (value, is_changed) = change(&mut records)?;
+        self.install(&records, disk.vanished());
+        let (value, is_changed) = change(&mut records, disk.vanished())?;
         if is_changed {
             let now = self.clock.wall();
             records.retain(|record| record.expires + REMEMBERED > now);
             disk.write(&records)?;
-            self.install(&records);
+            self.install(&records, disk.vanished());
         }
         Ok(value)
     }
 
-    fn install(&self, records: &[Record]) {
+    fn install(&self, records: &[Record], revoked: u64) {
         let (wall, steady) = (self.clock.wall(), self.clock.steady());
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = |record: &Record| {
@@ -152,6 +189,7 @@ impl Book {
             (record.digest, Entry { record: *record, deadline: known.unwrap_or_else(|| steady + left(record, wall)) })
         };
         *entries = records.iter().map(entry).collect();
+        self.revoked.store(revoked, Ordering::SeqCst);
     }
 
     fn judge(&self, entry: &Entry) -> Found {
@@ -159,12 +197,32 @@ impl Book {
         match self.clock.wall() < expires && self.clock.steady() < entry.deadline {
             false => Found::Expired,
             true if is_single_use => Found::Once,
-            true => Found::Good { expires },
+            true => Found::Good(entry.end()),
         }
+    }
+
+    fn entry(&self, digest: &Digest) -> Option<Entry> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(digest).copied()
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn end(&self) -> End {
+        End { wall: self.record.expires, steady: self.deadline }
+    }
+}
+
+impl Taken {
+    pub(super) fn end(&self) -> End {
+        self.entry.end()
+    }
+
+    pub(super) fn revoked(&self) -> u64 {
+        self.revoked
     }
 }
 

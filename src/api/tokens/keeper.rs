@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
-use super::book::{Book, Found};
-use super::clock::{Clock, SystemClock};
+use super::book::{Book, End, Found, Taken};
+use super::clock::{Clock, Drift, SystemClock};
 use super::token::Digest;
 use super::{Key, Result, Settings, Token, TokenFile};
 
@@ -17,7 +17,9 @@ use super::{Key, Result, Settings, Token, TokenFile};
 pub struct Keeper {
     file: TokenFile,
     master: RwLock<Master>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<Epoch>,
+    clock: Arc<dyn Clock>,
+    drift: Drift,
     /// Whether the master token's file is known to be of no use at the moment.
     trouble: Mutex<bool>,
     book: Book,
@@ -31,13 +33,15 @@ struct Master {
     generation: u64,
 }
 
-/// What a token is shown for. A single-use token is consumed by either: its socket lives on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Use {
-    /// One request.
-    Request,
-    /// A socket.
-    Socket,
+/// What makes whoever came with a token look whether it may stay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Epoch {
+    /// Which master token it is.
+    pub master: u64,
+    /// How often all issued tokens were revoked.
+    pub revoked: u64,
+    /// How often the wall clock jumped.
+    pub jumps: u64,
 }
 
 /// What a token is worth.
@@ -49,16 +53,24 @@ pub enum Verdict {
         generation: u64,
     },
     /// A token that was issued.
-    Issued {
-        /// When it ends.
-        expires: OffsetDateTime,
-        /// Which one.
-        id: Key,
-    },
+    Issued(Grant),
     /// It was good once.
     Expired,
     /// No token of ours, or one that is consumed.
     Unknown,
+}
+
+/// An issued token that is good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Which one.
+    pub id: Key,
+    /// When it ends.
+    pub ends: End,
+    /// How often all of them had been revoked by then.
+    pub revoked: u64,
+    /// It was for a single use, and is taken: for [`Keeper::give_back`], should it come to nothing.
+    pub taken: Option<Taken>,
 }
 
 /// How often a running server looks at the files.
@@ -86,44 +98,62 @@ impl Keeper {
         Ok(Self {
             file,
             master: RwLock::new(Master { digest, generation: 0 }),
-            changes: watch::Sender::new(0),
+            changes: watch::Sender::new(Epoch::default()),
+            drift: Drift::new(clock.as_ref()),
             trouble: Mutex::new(false),
-            book: Book::open(&settings.state_dir, clock),
+            book: Book::open(&settings.state_dir, clock.clone()),
+            clock,
             turns: Arc::new(Semaphore::new(TURNS)),
         })
     }
 
-    /// What a token is worth; a success consumes one that is for a single use.
+    /// What a token is worth; one that is for a single use is taken.
     ///
     /// The master token costs one digest and no look at any file, an issued one a look into memory besides. One that
     /// is unknown costs a look whether the files have changed; consuming one writes to disk (milliseconds).
-    pub fn check(&self, shown: &str, usage: Use) -> Verdict {
+    pub fn check(&self, shown: &str) -> Verdict {
         let Some(digest) = Digest::of_shown(shown) else { return Verdict::Unknown };
-        match self.judge(&digest, usage) {
+        match self.judge(&digest) {
             // Another process may have just made it.
             Verdict::Unknown => {
                 self.refresh();
-                self.judge(&digest, usage)
+                self.judge(&digest)
             }
             verdict => verdict,
         }
     }
 
-    /// [`Keeper::check`] that never holds up who calls: what takes a look at a file is done on another thread.
-    pub async fn verdict(self: &Arc<Self>, shown: &str, usage: Use) -> Verdict {
+    /// [`Keeper::check`] that never holds up who calls: what takes a look at a file is done on another thread; for one that is
+    /// unknown only where `looks`.
+    pub async fn verdict(self: &Arc<Self>, shown: &str, looks: impl FnOnce() -> bool) -> Verdict {
         let Some(digest) = Digest::of_shown(shown) else { return Verdict::Unknown };
         match self.remember(&digest) {
             Ok(verdict) => verdict,
+            Err(Found::Absent) if !looks() => Verdict::Unknown,
             Err(_) => {
-                let turn = self.turns.clone().acquire_owned().await;
-                let (keeper, shown) = (self.clone(), shown.to_owned());
-                let checked = spawn_blocking(move || {
-                    let _turn = turn;
-                    keeper.check(&shown, usage)
-                });
-                checked.await.unwrap_or(Verdict::Unknown)
+                let shown = shown.to_owned();
+                self.in_turn(move |keeper| keeper.check(&shown)).await.unwrap_or(Verdict::Unknown)
             }
         }
+    }
+
+    /// Puts back a single-use token that came to nothing: it is good for another try. Writes to disk.
+    pub async fn give_back(self: &Arc<Self>, taken: Taken) {
+        let given = self.in_turn(move |keeper| keeper.book.give_back(taken)).await;
+        if let Some(Err(error)) = given {
+            tracing::error!(%error, "a single-use token that came to nothing is used up all the same");
+        }
+    }
+
+    /// On a thread that may wait for the disk.
+    async fn in_turn<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await;
+        let keeper = self.clone();
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            work(&keeper)
+        });
+        done.await.ok()
     }
 
     /// Makes a token that is good for that long, or for one use within that time; the second is when it ends.
@@ -138,9 +168,14 @@ impl Keeper {
         Ok((token, expires))
     }
 
-    /// The generation of the master token, and each that follows.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    /// How things stand, and each change that follows.
+    pub fn changes(&self) -> watch::Receiver<Epoch> {
         self.changes.subscribe()
+    }
+
+    /// What the calendar says.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.wall()
     }
 
     /// The file in which the master token lies.
@@ -148,13 +183,22 @@ impl Keeper {
         self.file.path()
     }
 
-    /// Follows the files, if they have changed.
+    /// Follows the files and the clock, if they have changed.
     pub fn refresh(&self) {
         self.refresh_master();
         self.book.refresh();
+        let (revoked, has_jumped) = (self.book.revoked(), self.drift.has_jumped(self.clock.as_ref()));
+        self.changes.send_if_modified(|epoch| {
+            let is_revoked = std::mem::replace(&mut epoch.revoked, revoked) != revoked;
+            epoch.jumps += u64::from(has_jumped);
+            if is_revoked {
+                tracing::info!("the file of the issued tokens was removed: they are refused");
+            }
+            is_revoked || has_jumped
+        });
     }
 
-    /// Follows the files twice a second, until it is dropped.
+    /// Follows them twice a second, until it is dropped.
     ///
     /// On one thread: waking two for each look is most of what a process costs that has nothing to do.
     pub async fn follow(self: Arc<Self>) {
@@ -169,9 +213,9 @@ impl Keeper {
         let _ = following.await;
     }
 
-    fn judge(&self, digest: &Digest, usage: Use) -> Verdict {
+    fn judge(&self, digest: &Digest) -> Verdict {
         self.remember(digest).unwrap_or_else(|found| match found {
-            Found::Once => verdict(digest, self.consume(digest, usage)).unwrap_or(Verdict::Unknown),
+            Found::Once => self.consume(digest),
             _ => Verdict::Unknown,
         })
     }
@@ -182,19 +226,30 @@ impl Keeper {
         if *digest == master.digest {
             return Ok(Verdict::Master { generation: master.generation });
         }
-        verdict(digest, self.book.find(digest))
+        // First: what is revoked in between is seen to be.
+        let revoked = self.book.revoked();
+        match self.book.find(digest) {
+            Found::Good(ends) => Ok(Verdict::Issued(Grant { id: digest.key(), ends, revoked, taken: None })),
+            Found::Expired => Ok(Verdict::Expired),
+            found @ (Found::Absent | Found::Once) => Err(found),
+        }
     }
 
-    fn consume(&self, digest: &Digest, usage: Use) -> Found {
-        let consumed = self.book.consume(digest);
-        if matches!(consumed, Ok(Found::Good { .. })) {
-            tracing::debug!(token = %digest.key(), ?usage, "a single-use token is consumed");
+    fn consume(&self, digest: &Digest) -> Verdict {
+        let id = digest.key();
+        match self.book.consume(digest) {
+            Ok(Ok(taken)) => {
+                tracing::debug!(token = %id, "a single-use token is taken");
+                Verdict::Issued(Grant { id, ends: taken.end(), revoked: taken.revoked(), taken: Some(taken) })
+            }
+            Ok(Err(Found::Expired)) => Verdict::Expired,
+            Ok(Err(_)) => Verdict::Unknown,
+            Err(error) => {
+                // Good perhaps, but nobody could say that it is used up.
+                tracing::error!(token = %id, %error, "a single-use token is refused");
+                Verdict::Unknown
+            }
         }
-        consumed.unwrap_or_else(|error| {
-            // Good perhaps, but nobody could say that it is used up.
-            tracing::error!(token = %digest.key(), %error, "a single-use token is refused");
-            Found::Absent
-        })
     }
 
     fn refresh_master(&self) {
@@ -219,7 +274,7 @@ impl Keeper {
         if digest != known {
             let generation = generation + 1;
             *self.master.write().unwrap_or_else(PoisonError::into_inner) = Master { digest, generation };
-            self.changes.send_replace(generation);
+            self.changes.send_modify(|epoch| epoch.master = generation);
             tracing::info!(file = %self.file().display(), "there is another master token: the old one is refused");
         }
     }
@@ -229,20 +284,12 @@ impl Keeper {
     }
 }
 
-fn verdict(digest: &Digest, found: Found) -> Result<Verdict, Found> {
-    match found {
-        Found::Good { expires } => Ok(Verdict::Issued { expires, id: digest.key() }),
-        Found::Expired => Ok(Verdict::Expired),
-        Found::Absent | Found::Once => Err(found),
-    }
-}
-
 impl Verdict {
     /// Whose limit it counts against; none for one that is no good.
     pub fn key(&self) -> Option<Key> {
         match self {
             Self::Master { .. } => Some(Key::MASTER),
-            Self::Issued { id, .. } => Some(*id),
+            Self::Issued(grant) => Some(grant.id),
             Self::Expired | Self::Unknown => None,
         }
     }

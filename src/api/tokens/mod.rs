@@ -6,7 +6,8 @@
 //!
 //! **Issued tokens** lie in `STATE/tokens.yaml`, of each only the SHA-256 and the times. Processes that share the
 //! directory honour each other's tokens; a change is made under a lock (`STATE/tokens.lock`) and starts from what is on
-//! disk, so what one process consumed is consumed for all. Removing the file revokes them all.
+//! disk, so what one process consumed is consumed for all. A single-use token is taken out of the file while its request is
+//! at work, and put back if that comes to nothing. Removing the file revokes them all, and closes their sockets.
 //!
 //! # Clocks
 //!
@@ -30,9 +31,12 @@ mod record;
 mod token;
 mod ttl;
 
+pub use book::{End, Taken};
+#[cfg(test)]
+pub(super) use clock::fake::FakeClock;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
-pub use keeper::{Keeper, Use, Verdict};
+pub use keeper::{Epoch, Grant, Keeper, Verdict};
 pub use master::{Settings, TokenFile};
 pub use token::{InvalidToken, Key, Token};
 pub use ttl::{InvalidTtl, LONGEST_TTL, parse_ttl};

@@ -7,7 +7,7 @@ use super::token::Digest;
 use crate::yaml::{self, Schema};
 
 /// One issued token.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Record {
     pub(super) digest: Digest,
     pub(super) issued: OffsetDateTime,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::LoopImages;
 use crate::backend::{Error, Fault, Presence, Result, Staging};
-use crate::host::{LoopDevice, MountAt, MountEntry};
+use crate::host::{LoopDevice, MountAt, MountEntry, Stat};
 use crate::model::{Content, FsKind, Usage, VolumeId};
 use crate::store::{Record, VolumeDir};
 
@@ -43,20 +43,29 @@ impl LoopImages {
         Err(Error::NotMounted { path: path.to_owned() })
     }
 
-    /// Everything that is wrong with a volume.
-    pub(super) fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
+    /// In what a volume is not what its record says; `is_lacking` tells of a reserved image whether it has not all its blocks.
+    pub(super) fn differences(
+        &self,
+        dir: &VolumeDir,
+        record: &Record,
+        is_lacking: impl FnOnce(Stat) -> Result<bool>,
+    ) -> Result<Vec<Fault>> {
         let mut faults = match self.image_of(dir, record) {
+            Ok(image) if !record.spec.sparse && is_lacking(image)? => vec![Fault::ReservationBroken],
             Ok(_) => Vec::new(),
             Err(Error::ImageMissing { .. }) => vec![Fault::ImageMissing],
             Err(Error::ImageTruncated { .. }) => vec![Fault::ImageTruncated],
             Err(error) => return Err(error),
         };
-        if faults.is_empty() && !record.spec.sparse && !self.reserve_again(dir, record.spec.size)? {
-            faults.push(Fault::ReservationBroken);
-        }
         if record.growth_is_pending() {
             faults.push(Fault::GrowthPending);
         }
+        Ok(faults)
+    }
+
+    /// Everything else that is wrong with a volume.
+    pub(super) fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
+        let mut faults = Vec::new();
         if let Some(device) = self.device_of(dir, &record.id)? {
             let found = self.faults_in_use(record, device, mounts);
             // A question takes no lock: meanwhile the device may have gone, or be another volume's.

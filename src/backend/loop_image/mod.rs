@@ -128,6 +128,14 @@ impl Backend for LoopImages {
         Ok(self.machine.files.stat(&dir.image())?.map(|stat| stat.allocated).unwrap_or_default())
     }
 
+    fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>> {
+        self.differences(dir, record, |image| Ok(image.allocated < record.spec.size))
+    }
+
+    fn mend_drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>> {
+        self.differences(dir, record, |_| Ok(!self.reserve_again(dir, record.spec.size)?))
+    }
+
     fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
         self.faults(dir, record, mounts)
     }

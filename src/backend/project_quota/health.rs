@@ -25,18 +25,11 @@ impl ProjectDirs {
         Ok(Usage { total, used, available, inodes: counted.inodes_of(pool.inodes) })
     }
 
-    /// Everything that is wrong with a volume. A limit that is not what the record says is set again, and told once more.
+    /// Everything that is wrong with a volume, but for what its record says of it.
     pub(super) fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
-        let mut faults = match self.mend(dir, record) {
-            Ok(drift) => drift.map(Fault::LimitDrifted).into_iter().collect::<Vec<_>>(),
-            Err(Error::DirectoryMissing { .. }) => return Ok(vec![Fault::DirectoryMissing]),
-            Err(error) => return Err(error),
-        };
         let shown = self.mounts_of(dir, &record.id, mounts)?;
-        if shown.iter().any(|mount| mount.filesystem_read_only && !mount.attributes.read_only) {
-            faults.push(Fault::FilesystemReadOnly);
-        }
-        Ok(faults)
+        let is_read_only = shown.iter().any(|mount| mount.filesystem_read_only && !mount.attributes.read_only);
+        Ok(if is_read_only { vec![Fault::FilesystemReadOnly] } else { Vec::new() })
     }
 
     /// Gives the directory its project and its limit again, where they are not what the record says; in what they were not.
@@ -50,7 +43,7 @@ impl ProjectDirs {
     }
 
     /// In what the directory is not what the record says.
-    fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Option<String>> {
+    pub(super) fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Option<String>> {
         let (quotas, data, wanted) = (&self.machine.quotas, dir.data(), project(dir, record)?);
         if self.machine.files.stat(&data)?.is_none() {
             return Err(Error::DirectoryMissing { dir: data });
@@ -69,6 +62,14 @@ impl ProjectDirs {
             (quotas.usage(dir.path(), wanted)?.unwrap_or_default(), limit_of(record, record.spec.size));
         let differs = !found.is_held_to(wanted);
         Ok(differs.then(|| format!("its limit is {}, and should be {}", held(found), words(wanted))))
+    }
+}
+
+/// A drift as what is wrong with a volume.
+pub(super) fn fault_of(drift: Result<Option<String>>) -> Result<Vec<Fault>> {
+    match drift {
+        Err(Error::DirectoryMissing { .. }) => Ok(vec![Fault::DirectoryMissing]),
+        drift => Ok(drift?.map(Fault::LimitDrifted).into_iter().collect()),
     }
 }
 

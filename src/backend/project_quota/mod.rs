@@ -121,6 +121,14 @@ impl Backend for ProjectDirs {
         Ok(found.map(|usage| usage.bytes).unwrap_or_default())
     }
 
+    fn drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>> {
+        health::fault_of(self.drift(dir, record))
+    }
+
+    fn mend_drift(&self, dir: &VolumeDir, record: &Record) -> Result<Vec<Fault>> {
+        health::fault_of(self.mend(dir, record))
+    }
+
     fn faults(&self, dir: &VolumeDir, record: &Record, mounts: &[MountEntry]) -> Result<Vec<Fault>> {
         self.faults(dir, record, mounts)
     }

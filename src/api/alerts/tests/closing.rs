@@ -6,11 +6,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::super::Pace;
 use super::world::World;
+use crate::api::limits::Limits;
+use crate::api::tokens::FakeClock;
 
 #[tokio::test]
 async fn a_token_that_is_replaced_closes_its_own_sockets() {
     let world = World::new(&[("db", 1024)]).await;
-    let (issued, _) = world.alerts.keeper.issue(Duration::from_secs(60), false).unwrap();
+    let (issued, _) = world.keeper().issue(Duration::from_secs(60), false).unwrap();
     let mut old = world.client("any").await;
     let mut other = world.client_with("any", issued.as_str()).await;
     world.replace_token();
@@ -24,11 +26,60 @@ async fn a_token_that_is_replaced_closes_its_own_sockets() {
 #[tokio::test]
 async fn a_token_that_expires_closes_its_sockets_then() {
     let world = World::new(&[("db", 1024)]).await;
-    let (issued, expires) = world.alerts.keeper.issue(Duration::from_secs(1), true).unwrap();
+    let (issued, expires) = world.keeper().issue(Duration::from_secs(1), true).unwrap();
     let mut client = world.client_with("any", issued.as_str()).await;
     assert_eq!(client.rest().await.1, 4401);
     let late = OffsetDateTime::now_utc() - expires;
     assert!(late >= time::Duration::ZERO && late < time::Duration::milliseconds(300), "{late}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_prolongs_no_socket() {
+    let clock = FakeClock::new();
+    let world = World::at(&[("db", 1024)], Pace::default(), Limits::new(0, 0), clock.clone()).await;
+    let (issued, _) = world.keeper().issue(Duration::from_secs(1), false).unwrap();
+    clock.jump(-3600);
+    world.keeper().refresh();
+    // What ends it is the steady clock, by which it has at most two seconds, whenever its socket was opened.
+    let mut client = world.client_with("any", issued.as_str()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(4), client.rest()).await.expect("it goes on");
+    assert_eq!(ended.1, 4401);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_ends_what_has_expired_by_it_at_once() {
+    let clock = FakeClock::new();
+    let world = World::at(&[("db", 1024)], Pace::default(), Limits::new(0, 0), clock.clone()).await;
+    let (short, _) = world.keeper().issue(Duration::from_secs(60), true).unwrap();
+    let (long, _) = world.keeper().issue(Duration::from_secs(7200), false).unwrap();
+    let mut short = world.client_with("any", short.as_str()).await;
+    let mut others = [world.client("any").await, world.client_with("any", long.as_str()).await];
+    world.keeper().refresh();
+    assert_eq!(short.hear(50).await, ["event", "stats db"]);
+    clock.jump(3600);
+    world.keeper().refresh();
+    let ended = tokio::time::timeout(Duration::from_secs(1), short.rest()).await.expect("it goes on");
+    assert_eq!(ended.1, 4401);
+    for other in &mut others {
+        assert_eq!(other.hear(50).await, ["event", "stats db"]);
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_revoked_close_their_sockets_and_no_others() {
+    let world = World::new(&[("db", 1024)]).await;
+    let issue = |once| world.keeper().issue(Duration::from_secs(60), once).unwrap().0;
+    let (again, once) = (issue(false), issue(true));
+    let mut revoked = [world.client_with("any", again.as_str()).await, world.client_with("any", once.as_str()).await];
+    let mut master = world.client("any").await;
+    world.revoke();
+    for client in &mut revoked {
+        assert_eq!(client.rest().await.1, 4401);
+    }
+    assert_eq!(master.hear(100).await, ["event", "stats db"]);
+    // One that is issued after that is good.
+    let mut late = world.client_with("any", issue(false).as_str()).await;
+    assert_eq!(late.hear(100).await, ["event", "stats db"]);
 }
 
 #[tokio::test]

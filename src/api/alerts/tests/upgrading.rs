@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -8,7 +9,10 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
+use super::super::Pace;
 use super::world::{Client, World};
+use crate::api::limits::Limits;
+use crate::api::tokens::SystemClock;
 
 const UNKNOWN: &str = r#"{"error":"Invalid or missing Bearer token. Format: Authorization: Bearer lightd_<token>"}"#;
 
@@ -40,8 +44,13 @@ async fn a_token_comes_in_three_ways() {
     let world = World::new(&[("db", 1024)]).await;
     let token = world.token.clone();
     Client::connect(request(&world, &format!("/ws/x?token={token}&x=1"), None)).await.unwrap();
-    Client::connect(request(&world, "/ws/x", Some(("authorization", format!("bearer {token}"))))).await.unwrap();
     let offered = format!("chat, bearer.{token}");
+    // An empty one is none, and hides none.
+    for path in ["/ws/x", "/ws/x?token="] {
+        Client::connect(request(&world, path, Some(("authorization", format!("bearer {token}"))))).await.unwrap();
+        let protocol = ("sec-websocket-protocol", format!("bearer.{token}"));
+        connect_async(request(&world, path, Some(protocol))).await.unwrap();
+    }
     let (_, answer) = connect_async(request(&world, "/ws/x", Some(("sec-websocket-protocol", offered)))).await.unwrap();
     assert_eq!(answer.headers()["sec-websocket-protocol"], format!("bearer.{token}"));
 }
@@ -62,7 +71,7 @@ async fn without_a_good_token_there_is_no_upgrade() {
     ] {
         assert_eq!(refusal(request(&world, &path, header)).await, unknown, "{path}");
     }
-    let (issued, expires) = world.alerts.keeper.issue(Duration::from_secs(1), false).unwrap();
+    let (issued, expires) = world.keeper().issue(Duration::from_secs(1), false).unwrap();
     let rest = Duration::try_from(expires - OffsetDateTime::now_utc()).unwrap();
     tokio::time::sleep(rest + Duration::from_millis(100)).await;
     let expired = (401, "Bearer".to_owned(), r#"{"error":"Token expired"}"#.to_owned());
@@ -71,9 +80,26 @@ async fn without_a_good_token_there_is_no_upgrade() {
 }
 
 #[tokio::test]
+async fn opening_sockets_counts_against_the_rate_of_their_token() {
+    let world = World::at(&[("db", 1024)], Pace::default(), Limits::new(1, 2), Arc::new(SystemClock)).await;
+    let open = async |token: &str| {
+        let path = format!("/ws/x?token={token}");
+        connect_async(request(&world, &path, None)).await
+    };
+    let (once, _) = world.keeper().issue(Duration::from_secs(60), true).unwrap();
+    let kept = (open(&world.token).await.unwrap(), open(&world.token).await.unwrap());
+    let Err(Error::Http(refused)) = open(&world.token).await else { panic!("not refused") };
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (429, "1"));
+    open(once.as_str()).await.expect("another token has a rate of its own");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    open(&world.token).await.unwrap();
+    drop(kept);
+}
+
+#[tokio::test]
 async fn a_single_use_is_one_socket_and_no_plain_request() {
     let world = World::new(&[("db", 1024)]).await;
-    let (issued, _) = world.alerts.keeper.issue(Duration::from_secs(60), true).unwrap();
+    let (issued, _) = world.keeper().issue(Duration::from_secs(60), true).unwrap();
     let path = format!("/ws/x?token={}", issued.as_str());
     let answer = plain(&world, &path).await;
     assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains(r#"{"error":"This is a WebSocket: "#), "{answer}");

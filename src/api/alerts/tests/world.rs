@@ -18,7 +18,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::super::{Alerts, Pace, Press, Resolve, upgrade};
-use crate::api::tokens::{Keeper, Settings, Token};
+use crate::api::Gate;
+use crate::api::limits::Limits;
+use crate::api::tokens::{Clock, Keeper, Settings, SystemClock, Token};
 use crate::model::{Bytes, Reading, VolumeId};
 use crate::monitor::{Gauge, Monitor, Target, Thresholds};
 
@@ -70,9 +72,13 @@ impl World {
     }
 
     pub(super) async fn with(volumes: &[(&str, u64)], pace: Pace) -> Self {
+        Self::at(volumes, pace, Limits::new(0, 0), Arc::new(SystemClock)).await
+    }
+
+    pub(super) async fn at(volumes: &[(&str, u64)], pace: Pace, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let state = tempfile::tempdir().unwrap();
         let settings = Settings { token_file: None, state_dir: state.path().to_owned(), mode: Settings::PRIVATE };
-        let keeper = Arc::new(Keeper::open(settings.clone()).unwrap());
+        let keeper = Arc::new(Keeper::open_with(settings.clone(), clock).unwrap());
         let token = settings.master().read().unwrap().as_str().to_owned();
         let monitor = Monitor::new(Thresholds::default());
         let press = Press::start(monitor.clone());
@@ -84,7 +90,8 @@ impl World {
         }
         let (stop, stopping) = watch::channel(false);
         let resolve = Arc::new(Names(tanks.keys().cloned().collect()));
-        let alerts = Alerts { monitor, press, keeper, resolve, stopping, pace };
+        let gate = Arc::new(Gate::new(keeper, limits));
+        let alerts = Alerts { monitor, press, gate, resolve, stopping, pace };
         let router = Router::new().route("/ws/{internal_id}", any(upgrade)).with_state(alerts.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -114,7 +121,17 @@ impl World {
     /// Another master token.
     pub(super) fn replace_token(&self) {
         self.settings.master().replace(&Token::generate().unwrap()).unwrap();
-        self.alerts.keeper.refresh();
+        self.keeper().refresh();
+    }
+
+    pub(super) fn keeper(&self) -> &Keeper {
+        self.alerts.gate.keeper()
+    }
+
+    /// Somebody removes the file of the issued tokens.
+    pub(super) fn revoke(&self) {
+        std::fs::remove_file(self.settings.state_dir.join("tokens.yaml")).unwrap();
+        self.keeper().refresh();
     }
 
     pub(super) fn url(&self, path: &str) -> String {

@@ -11,6 +11,8 @@ use crate::api::tokens::{Error, Result};
 pub(super) struct Disk {
     file: PathBuf,
     seen: Seen,
+    /// How often it was there, and then was not.
+    vanished: u64,
     is_in_trouble: bool,
 }
 
@@ -33,7 +35,7 @@ const LONGEST: u64 = 4 << 20;
 
 impl Disk {
     pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, seen: Seen::Nothing, is_in_trouble: false }
+        Self { file, seen: Seen::Nothing, vanished: 0, is_in_trouble: false }
     }
 
     /// Whether what was read last is still there.
@@ -45,13 +47,19 @@ impl Disk {
         }
     }
 
+    /// How often somebody has taken it away, as far as was seen.
+    pub(super) fn vanished(&self) -> u64 {
+        self.vanished
+    }
+
     pub(super) fn read(&mut self) -> Result<Vec<Record>, Fault> {
         let found = file::read(&self.file, LONGEST).map_err(|error| Fault::Io(Error::io("read", &self.file)(error)))?;
         let (records, seen) = match found {
             None => (Vec::new(), Seen::Missing),
             Some((content, opened)) => (record::parse(&content).map_err(Fault::Damaged)?, Seen::There(opened)),
         };
-        self.seen = seen;
+        let was_there = matches!(std::mem::replace(&mut self.seen, seen), Seen::There(_));
+        self.vanished += u64::from(was_there && matches!(self.seen, Seen::Missing));
         self.is_in_trouble = false;
         Ok(records)
     }

@@ -34,6 +34,13 @@ fn new() -> Digest {
     Token::generate().unwrap().digest()
 }
 
+fn good_until(book: &Book, digest: &Digest) -> Option<OffsetDateTime> {
+    match book.find(digest) {
+        Found::Good(ends) => Some(ends.wall),
+        _ => None,
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -43,11 +50,12 @@ fn a_token_is_good_up_to_its_end_and_after_a_restart() {
     let expires = book.issue(digest, MINUTE, false).unwrap();
     assert_eq!(expires, datetime!(2026-01-28 15:01:01 UTC), "a whole second, and no shorter than was asked");
     assert_eq!(fs::metadata(world.file()).unwrap().mode() & 0o777, 0o600);
-    for (seconds, found) in [(0, Found::Good { expires }), (60, Found::Good { expires }), (1, Found::Expired)] {
+    for (seconds, end) in [(0, Some(expires)), (60, Some(expires)), (1, None)] {
         world.clock.pass(seconds);
-        assert_eq!(book.find(&digest), found);
-        assert_eq!(world.open().find(&digest), found, "after a restart");
+        assert_eq!(good_until(&book, &digest), end);
+        assert_eq!(good_until(&world.open(), &digest), end, "after a restart");
     }
+    assert_eq!(book.find(&digest), Found::Expired);
     assert_eq!(book.find(&new()), Found::Absent);
 }
 
@@ -96,14 +104,64 @@ fn a_single_use_is_consumed_for_every_process() {
     let expires = one.issue(digest, MINUTE, true).unwrap();
     two.refresh();
     assert_eq!(two.find(&digest), Found::Once);
-    assert_eq!(two.consume(&digest).unwrap(), Found::Good { expires });
+    assert_eq!(two.consume(&digest).unwrap().unwrap().end().wall, expires);
     assert_eq!(one.find(&digest), Found::Once, "as it was read last");
-    assert_eq!(one.consume(&digest).unwrap(), Found::Absent);
+    assert_eq!(one.consume(&digest).unwrap(), Err(Found::Absent));
     // What the first writes now does not bring it back.
     one.issue(late, MINUTE, true).unwrap();
-    assert_eq!(two.consume(&digest).unwrap(), Found::Absent);
+    assert_eq!(two.consume(&digest).unwrap(), Err(Found::Absent));
     world.clock.pass(62);
-    assert_eq!(one.consume(&late).unwrap(), Found::Expired);
+    assert_eq!(one.consume(&late).unwrap(), Err(Found::Expired));
+}
+
+#[test]
+fn one_that_came_to_nothing_is_put_back_as_it_was() {
+    let (world, digest) = (World::new(), new());
+    let (one, two) = (world.open(), world.open());
+    one.issue(digest, MINUTE, true).unwrap();
+    let taken = one.consume(&digest).unwrap().unwrap();
+    assert_eq!((one.find(&digest), world.records()), (Found::Absent, 0));
+    // Meanwhile somebody sets the clock back: that gives it no more time.
+    world.clock.jump(-3600);
+    one.give_back(taken).unwrap();
+    two.refresh();
+    assert_eq!((one.find(&digest), two.find(&digest), world.records()), (Found::Once, Found::Once, 1));
+    world.clock.pass(62);
+    assert_eq!(one.find(&digest), Found::Expired);
+    // For another process, too.
+    let (world, digest) = (World::new(), new());
+    let (one, two) = (world.open(), world.open());
+    one.issue(digest, MINUTE, true).unwrap();
+    two.refresh();
+    let taken = one.consume(&digest).unwrap().unwrap();
+    assert_eq!(two.consume(&digest).unwrap(), Err(Found::Absent));
+    one.give_back(taken).unwrap();
+    two.refresh();
+    two.consume(&digest).unwrap().unwrap();
+}
+
+#[test]
+fn a_file_that_is_removed_revokes_them_all() {
+    let (world, digest, once) = (World::new(), new(), new());
+    let book = world.open();
+    book.refresh();
+    assert_eq!(book.revoked(), 0, "there was none");
+    book.issue(digest, MINUTE, false).unwrap();
+    book.issue(once, MINUTE, true).unwrap();
+    let taken = book.consume(&once).unwrap().unwrap();
+    assert_eq!(book.revoked(), 0, "one of them is used");
+    for file in 1..=2 {
+        fs::remove_file(world.file()).unwrap();
+        // Seen by a look, or by whoever issues the next.
+        match file {
+            1 => book.refresh(),
+            _ => book.issue(new(), MINUTE, false).map(|_| ()).unwrap(),
+        }
+        assert_eq!((book.revoked(), book.find(&digest)), (file, Found::Absent));
+        book.give_back(taken).unwrap();
+        assert_eq!(book.find(&once), Found::Absent, "what was in use is revoked, too");
+        book.issue(new(), MINUTE, false).unwrap();
+    }
 }
 
 #[test]
@@ -161,7 +219,7 @@ fn what_cannot_be_read_for_now_changes_nothing_and_removing_the_file_revokes() {
     fs::rename(world.file(), &elsewhere).unwrap();
     fs::create_dir(world.file()).unwrap();
     book.refresh();
-    assert_eq!(book.find(&digest), Found::Good { expires });
+    assert_eq!(good_until(&book, &digest), Some(expires));
     let said = book.issue(new(), MINUTE, false).unwrap_err().to_string();
     assert!(said.starts_with(&format!("{}: cannot read: ", world.file().display())), "{said}");
     fs::remove_dir(world.file()).unwrap();

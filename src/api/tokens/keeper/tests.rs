@@ -18,10 +18,17 @@ fn with_file(dir: &Path, file: &Path) -> Keeper {
 }
 
 fn generation(keeper: &Keeper, token: &str) -> Option<u64> {
-    match keeper.check(token, Use::Request) {
+    match keeper.check(token) {
         Verdict::Master { generation } => Some(generation),
         Verdict::Unknown => None,
         other => panic!("{other:?}"),
+    }
+}
+
+fn ends(verdict: &Verdict) -> Option<OffsetDateTime> {
+    match verdict {
+        Verdict::Issued(grant) => Some(grant.ends.wall),
+        _ => None,
     }
 }
 
@@ -45,11 +52,17 @@ fn a_token_file_that_is_replaced_is_followed() {
     fs::write(&file, OLD).unwrap();
     let keeper = with_file(dir.path(), &file);
     let mut changes = keeper.changes();
-    assert_eq!((generation(&keeper, OLD), generation(&keeper, NEW), *changes.borrow_and_update()), (Some(0), None, 0));
+    assert_eq!(
+        (generation(&keeper, OLD), generation(&keeper, NEW), changes.borrow_and_update().master),
+        (Some(0), None, 0)
+    );
     // In place and by rename; the same again is no change.
     fs::write(&file, NEW).unwrap();
     keeper.refresh();
-    assert_eq!((generation(&keeper, OLD), generation(&keeper, NEW), *changes.borrow_and_update()), (None, Some(1), 1));
+    assert_eq!(
+        (generation(&keeper, OLD), generation(&keeper, NEW), changes.borrow_and_update().master),
+        (None, Some(1), 1)
+    );
     fs::write(dir.path().join("x"), format!("{NEW}\n")).unwrap();
     fs::rename(dir.path().join("x"), &file).unwrap();
     keeper.refresh();
@@ -139,7 +152,7 @@ fn a_single_use_under_many_threads_and_two_keepers_succeeds_once() {
         let barrier = Barrier::new(20);
         let show = |keeper: &Keeper| {
             barrier.wait();
-            keeper.check(token.as_str(), Use::Socket)
+            keeper.check(token.as_str())
         };
         let verdicts: Vec<_> = std::thread::scope(|scope| {
             let show = &show;
@@ -147,8 +160,8 @@ fn a_single_use_under_many_threads_and_two_keepers_succeeds_once() {
             let threads: Vec<_> = keepers.map(|keeper| scope.spawn(move || show(keeper))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        let good = Verdict::Issued { expires, id: token.digest().key() };
-        assert_eq!(verdicts.iter().filter(|verdict| **verdict == good).count(), 1, "{verdicts:?}");
+        let is_good = |verdict: &&Verdict| ends(verdict) == Some(expires);
+        assert_eq!(verdicts.iter().filter(is_good).count(), 1, "{verdicts:?}");
         assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Unknown).count(), 19, "{verdicts:?}");
     }
 }
@@ -159,16 +172,19 @@ fn an_issued_token_is_good_in_both_then_expired_and_outlives_the_master() {
     let open = || Keeper::open_with(settings(dir.path()), clock.clone()).unwrap();
     let (one, two) = (open(), open());
     let (token, expires) = one.issue(Duration::from_secs(900), false).unwrap();
-    let good = Verdict::Issued { expires, id: token.digest().key() };
-    assert_eq!(good.key(), Some(token.digest().key()));
+    let good = Some((Some(expires), token.digest().key()));
+    let check = |keeper: &Keeper| {
+        let verdict = keeper.check(token.as_str());
+        Some((ends(&verdict), verdict.key()?))
+    };
     for keeper in [&one, &two, &open(), &one] {
-        assert_eq!(keeper.check(token.as_str(), Use::Request), good);
+        assert_eq!(check(keeper), good);
     }
     one.file.replace(&Token::parse(NEW).unwrap()).unwrap();
     assert_eq!(generation(&two, NEW), Some(1));
-    assert_eq!(two.check(token.as_str(), Use::Request), good);
+    assert_eq!(check(&two), good);
     clock.pass(901);
-    assert_eq!(two.check(token.as_str(), Use::Socket), Verdict::Expired);
+    assert_eq!(two.check(token.as_str()), Verdict::Expired);
     let written = fs::read_to_string(dir.path().join("tokens.yaml")).unwrap();
     assert!(!written.contains("lightd_"), "{written}");
 }
@@ -190,17 +206,35 @@ async fn a_verdict_is_that_of_a_check_and_a_single_use_is_single() {
     let dir = tempfile::tempdir().unwrap();
     let keeper = Arc::new(Keeper::open(settings(dir.path())).unwrap());
     let master = settings(dir.path()).master().read().unwrap();
-    assert_eq!(keeper.verdict(master.as_str(), Use::Request).await, Verdict::Master { generation: 0 });
+    assert_eq!(keeper.verdict(master.as_str(), || true).await, Verdict::Master { generation: 0 });
     for unknown in ["", "x", NEW] {
-        assert_eq!(keeper.verdict(unknown, Use::Socket).await, Verdict::Unknown);
+        assert_eq!(keeper.verdict(unknown, || true).await, Verdict::Unknown);
     }
     // Another process has just made it.
     let other = Keeper::open(settings(dir.path())).unwrap();
     let (token, expires) = other.issue(Duration::from_secs(60), false).unwrap();
-    let verdict = keeper.verdict(token.as_str(), Use::Request).await;
-    assert!(matches!(verdict, Verdict::Issued { expires: end, .. } if end == expires), "{verdict:?}");
+    let verdict = keeper.verdict(token.as_str(), || true).await;
+    assert_eq!(ends(&verdict), Some(expires));
     let (once, _) = keeper.issue(Duration::from_secs(60), true).unwrap();
-    let tries = (0..20).map(|_| keeper.verdict(once.as_str(), Use::Request));
+    let tries = (0..20).map(|_| keeper.verdict(once.as_str(), || true));
     let good = futures_util::future::join_all(tries).await.into_iter().filter(|verdict| verdict.key().is_some());
     assert_eq!(good.count(), 1);
+}
+
+#[tokio::test]
+async fn where_nobody_may_look_at_a_file_only_what_is_known_is_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = Arc::new(Keeper::open(settings(dir.path())).unwrap());
+    let master = settings(dir.path()).master().read().unwrap();
+    let (again, _) = keeper.issue(Duration::from_secs(60), false).unwrap();
+    let (once, _) = keeper.issue(Duration::from_secs(60), true).unwrap();
+    // Another process has just made one.
+    let other = Keeper::open(settings(dir.path())).unwrap();
+    let (late, _) = other.issue(Duration::from_secs(60), false).unwrap();
+    // Not `once`: to take it looks at the file, and so learns of the other.
+    for (token, is_known) in [(&master, true), (&again, true), (&late, false), (&once, true)] {
+        assert_eq!(keeper.verdict(token.as_str(), || false).await.key().is_some(), is_known);
+    }
+    keeper.refresh();
+    assert!(keeper.verdict(late.as_str(), || false).await.key().is_some(), "the next look of who follows finds it");
 }
