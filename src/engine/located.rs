@@ -178,7 +178,9 @@ impl Engine {
                 let available = usage.available.min(of_pool.available);
                 let counted = project.map(|project| self.machine.quotas.usage(pool, project)).transpose()?.flatten();
                 let inodes = counted.map_or(usage.inodes, |counted| counted.inodes_of(of_pool.inodes));
-                Reading { size: usage.total, available, inodes }
+                // Of a limit beyond the filesystem's end, the directory does not tell.
+                let size = counted.and_then(|counted| counted.limit.bytes).unwrap_or(usage.total);
+                Reading { size, available, inodes }
             }
         };
         // It may have gone meanwhile.

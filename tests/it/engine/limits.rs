@@ -3,6 +3,7 @@
 mod drift;
 mod lowered;
 mod proof;
+mod room;
 mod trash;
 
 use std::path::{Path, PathBuf};
@@ -169,43 +170,6 @@ fn inodes_are_limited_where_that_is_asked_for() {
     assert_eq!(usage(&world, project(101)).limit.inodes, Some(10));
     world.engine.expand(&auto.id, None, at_least(Bytes::gib(2))).unwrap();
     assert_eq!(usage(&world, project(100)).limit.inodes, Some(524_288));
-}
-
-#[test]
-fn of_parallel_creates_in_a_pool_with_room_for_one_exactly_one_wins() {
-    let config = PoolConfig { reserve: Reserve::Amount(Bytes::ZERO), ..of_limits() };
-    let world = Arc::new(World::with(Fake::new(Bytes::gib(15)), vec![config]));
-    let begin = Arc::new(Barrier::new(8));
-    let tries: Vec<_> = (0..8)
-        .map(|n| {
-            let (world, begin) = (world.clone(), begin.clone());
-            std::thread::spawn(move || {
-                begin.wait();
-                create(&world, &format!("v{n}"), Bytes::gib(10)).map_err(|error| error.kind())
-            })
-        })
-        .collect();
-    let (made, refused): (Vec<_>, Vec<_>) = tries.into_iter().map(|one| one.join().unwrap()).partition(Result::is_ok);
-    assert_eq!(made.len(), 1);
-    assert!(refused.iter().all(|refused| matches!(refused, Err(Kind::Full))));
-    let capacity = world.engine.capacity(&of_limits().name, false).unwrap().available;
-    assert!(capacity <= Bytes::gib(5), "{capacity}");
-}
-
-#[test]
-fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
-    let config = PoolConfig { reserve: Reserve::Amount(Bytes::gib(10)), ..of_limits() };
-    let world = World::with(Fake::new(Bytes::gib(100)), vec![config]);
-    // To the next GiB: what the pool keeps for itself takes some kilobytes.
-    let room =
-        || Bytes::gib(world.engine.capacity(&of_limits().name, false).unwrap().available.get().div_ceil(1 << 30));
-    assert_eq!(room(), Bytes::gib(90));
-    let id = create(&world, "a", Bytes::gib(20)).unwrap().id;
-    assert_eq!(room(), Bytes::gib(70));
-    world.fake.write_in(&data(&id), "file", Bytes::gib(10)).unwrap();
-    assert_eq!(room(), Bytes::gib(70), "what is filled was promised");
-    world.fake.write_in(Path::new("/"), "others", Bytes::gib(30)).unwrap();
-    assert_eq!(room(), Bytes::gib(40), "others have taken some");
 }
 
 #[test]
