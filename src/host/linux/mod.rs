@@ -5,6 +5,7 @@ mod block;
 mod failure;
 mod files;
 mod fill;
+mod level;
 mod loops;
 mod mount_table;
 mod mounts;
