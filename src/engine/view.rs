@@ -97,7 +97,7 @@ impl View<'_> {
             Phase::Ready => backend.faults(&dir, &record, &self.mounts)?,
             Phase::Creating => Vec::new(),
         };
-        faults.extend(self.engine.audited.of(&record.id).filter(|left| *left > 0).map(Fault::FilesLeft));
+        faults.extend(self.engine.audited.faults(&record.id));
         faults.extend(absent.into_iter().map(Fault::NotMounted));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
