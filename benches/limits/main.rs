@@ -5,22 +5,27 @@
 //! made; once more when it grows), and that it is gone. Measuring is to ask whether the path shows
 //! the volume (`statx(2)` of both), what its project has (`Q_XGETQUOTA`) and what is left in the pool (`statfs(2)`).
 //!
-//! The pool is `ULLAGE_BENCH_POOL`, an empty directory of an XFS that is mounted with prjquota; `ULLAGE_BENCH_ROUNDS` is how
-//! often each volume is made (100). What is missed of the targets is a failure, when all is printed.
+//! More than the limit is a failure. The pool is an XFS with prjquota in an image of its own, below `ULLAGE_BENCH_DIR` (`/var/tmp`), or
+//! `ULLAGE_BENCH_POOL`, an empty directory of such an XFS; a kernel without project quotas ends it at once, and well.
+//! `ULLAGE_BENCH_ROUNDS` is how often each volume is made (100).
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 
 mod engine;
 mod floor;
+#[path = "../volumes/place.rs"]
+mod place;
 #[path = "../shared/synced.rs"]
 mod synced;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use engine::Inside;
 use floor::Floor;
-use ullage::model::Bytes;
+use ullage::host::{Attach, linux};
+use ullage::model::{Bytes, FsKind, MountOptions};
 
 /// What broke, in words.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -49,28 +54,45 @@ trait Maker {
 }
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("the benchmark broke: {failure}");
-            ExitCode::FAILURE
+    place::ended(match (std::env::var_os("ULLAGE_BENCH_POOL"), place::inside()) {
+        (Some(pool), _) => measure(Path::new(&pool)),
+        (None, Some(root)) => measure_in_scratch(&root),
+        (None, None) => place::supervise(),
+    })
+}
+
+fn measure_in_scratch(root: &Path) -> Result<()> {
+    place::enter()?;
+    match scratch(root)? {
+        Some(pool) => measure(&pool),
+        None => {
+            println!(
+                "volumes that a limit holds: not measured, for this kernel has no project quotas (make bench-guest has them)"
+            );
+            Ok(())
         }
     }
 }
 
-fn measure() -> Result<()> {
-    let Some(root) = std::env::var_os("ULLAGE_BENCH_POOL").map(PathBuf::from) else {
-        println!("volumes held by a limit: not measured, ULLAGE_BENCH_POOL names no directory of an XFS with prjquota");
-        println!("(a kernel that has no project quotas: make bench-guest measures it in a virtual machine)");
-        return Ok(());
+/// An XFS with project quotas in an image; `None` where the kernel does not mount one.
+fn scratch(root: &Path) -> Result<Option<PathBuf>> {
+    let (machine, image, pool) = (linux::machine(), root.join("pool.img"), root.join("pool"));
+    fs::create_dir(&pool)?;
+    machine.files.create_image(&image, Bytes::gib(1))?;
+    machine.tools.format(&image, FsKind::Xfs)?;
+    let device = machine.loops.attach(&image, &Attach { tag: "ullage-bench".into(), direct_io: true })?;
+    let Ok(mount) = machine.mounts.open(&device, FsKind::Xfs, &MountOptions::from_flags(&["prjquota"])) else {
+        return Ok(None);
     };
-    let rounds = match std::env::var("ULLAGE_BENCH_ROUNDS") {
-        Ok(text) => text.parse().map_err(|_| format!("ULLAGE_BENCH_ROUNDS is not a number: '{text}'"))?,
-        Err(_) => 100,
-    };
+    mount.attach(&pool)?;
+    Ok(Some(pool))
+}
+
+fn measure(root: &Path) -> Result<()> {
+    let rounds = place::number("ULLAGE_BENCH_ROUNDS", 100)?;
     let place = root.join("shown");
-    std::fs::create_dir_all(&place)?;
-    let makers: [Box<dyn Maker>; 2] = [Box::new(Floor::new(&root)?), Box::new(Inside::new(&root)?)];
+    fs::create_dir_all(&place)?;
+    let makers: [Box<dyn Maker>; 2] = [Box::new(Floor::new(root)?), Box::new(Inside::new(root)?)];
     let mut times: [[Vec<Duration>; 4]; 2] = Default::default();
     for round in 0..=rounds {
         for (maker, times) in makers.iter().zip(&mut times) {
@@ -107,7 +129,7 @@ fn middle(times: &[Duration]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
-/// The table, and which targets hold; an error where one does not.
+/// The table, and what must hold; an error where it does not.
 fn report([floor, engine]: &[[Vec<Duration>; 4]; 2]) -> Result<()> {
     println!(
         "\na volume that a limit holds, p50 in ms of {}; the engine at most {LIMIT} × the floor\n",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ullage::host::{
     Attach, Backing, Detached, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat,
+    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, Strays,
 };
 use ullage::model::{
     Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage,
@@ -134,7 +134,7 @@ passed_on! { ProjectQuotas as "quotas.":
     set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
     projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
     project_of(path: &Path) -> Option<ProjectTag>;
-    strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
+    strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<Strays>;
     set_project(dir: &Path, project: ProjectId) -> ();
     usage_of_all(dir: &Path) -> Option<Usage>;
     try_filling(dir: &Path, at_most: Bytes) -> Bytes;

@@ -15,6 +15,8 @@ pub enum Fault {
     LimitDrifted(String),
     /// So many files of the volume have left its project, and are held to no size.
     FilesLeft(u64),
+    /// Not every file of the volume could be looked at, for that reason: more may have left.
+    NotAudited(String),
     /// The filesystem takes no writes, though nobody asked for that.
     FilesystemReadOnly,
     /// The filesystem has counted so many errors.
@@ -43,6 +45,7 @@ impl Fault {
             Self::DirectoryMissing => "DirectoryMissing",
             Self::LimitDrifted(_) => "LimitDrifted",
             Self::FilesLeft(_) => "FilesLeft",
+            Self::NotAudited(_) => "NotAudited",
             Self::FilesystemReadOnly => "FilesystemReadOnly",
             Self::FilesystemErrors(_) => "FilesystemErrors",
             Self::GrowthPending => "GrowthPending",
@@ -70,6 +73,9 @@ impl fmt::Display for Fault {
                     f,
                     "{count} files are not in the volume's project any more, and count for no limit: somebody took them out"
                 )
+            }
+            Self::NotAudited(reason) => {
+                write!(f, "files may have left the volume's project without being seen: {reason}")
             }
             Self::FilesystemReadOnly => f.write_str("the filesystem takes no writes: see the kernel's log"),
             Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),

@@ -23,7 +23,7 @@ pub use staging::{Growth, Staging, same_access};
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{self, Machine, MountAt, MountEntry};
+use crate::host::{self, Machine, MountAt, MountEntry, Strays};
 use crate::model::{self, Bytes, Content, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 use loop_image::LoopImages;
@@ -184,7 +184,7 @@ pub trait Backend: Send + Sync {
 
     /// How many files of the volume are held to no size any more, as far as can be told; `None` once `go_on`, which is asked
     /// again and again, says no.
-    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>>;
+    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>>;
 
     /// How many volumes were found not to be what their records say, and were mended.
     fn mended(&self) -> u64;

@@ -4,11 +4,22 @@ use std::time::{Duration, Instant};
 
 use super::pool::Pool;
 use super::{Engine, Found, Result};
+use crate::backend::{self, Fault};
+use crate::host::Strays;
 use crate::model::VolumeId;
 
-/// How many files of each volume were found outside its project when they were last looked at.
+/// What was found when the files of each volume were last looked at.
 #[derive(Default)]
-pub(super) struct Audited(Mutex<BTreeMap<VolumeId, u64>>);
+pub(super) struct Audited(Mutex<BTreeMap<VolumeId, Looked>>);
+
+/// What a look at all files of a volume has told.
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Looked {
+    /// How many are outside its project; where the look failed, by the one before.
+    left: Option<u64>,
+    /// Why that may not be all.
+    missed: Option<String>,
+}
 
 /// Work that leaves the disk to others: after each piece it rests as long as that has taken.
 struct Pace {
@@ -23,12 +34,35 @@ const PIECE: u32 = 256;
 const REST: Duration = Duration::from_millis(100);
 
 impl Audited {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<VolumeId, u64>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<VolumeId, Looked>> {
         self.0.lock().expect("no holder panics")
     }
 
+    /// How many files were outside the volume's project, where that is known.
     pub(super) fn of(&self, id: &VolumeId) -> Option<u64> {
-        self.all().get(id).copied()
+        self.all().get(id)?.left
+    }
+
+    pub(super) fn faults(&self, id: &VolumeId) -> Vec<Fault> {
+        let Looked { left, missed } = self.all().get(id).cloned().unwrap_or_default();
+        let left = left.filter(|left| *left > 0).map(Fault::FilesLeft);
+        left.into_iter().chain(missed.map(Fault::NotAudited)).collect()
+    }
+
+    /// Writes a look down; what was known before.
+    fn write(&self, id: &VolumeId, looked: backend::Result<Strays>) -> (Looked, Looked) {
+        let mut all = self.all();
+        let before = all.get(id).cloned().unwrap_or_default();
+        let now = match looked {
+            Ok(Strays { count, too_deep }) => Looked {
+                left: Some(count),
+                missed: (too_deep > 0)
+                    .then(|| format!("{too_deep} directories lie deeper than {} in each other", Strays::DEEPEST)),
+            },
+            Err(error) => Looked { left: before.left, missed: Some(error.to_string()) },
+        };
+        all.insert(id.clone(), now.clone());
+        (before, now)
     }
 
     pub(super) fn forget(&self, id: &VolumeId) {
@@ -59,19 +93,13 @@ impl Engine {
         // Without the lock: it may take minutes, and everybody may work on the volume meanwhile.
         let mut pace = Pace { met: 0, since: Instant::now() };
         let mut go_on = || !pace.rests() || self.is_there(&found);
-        let Some(left) = pool.backend.files_left(&found.dir, &found.record, &mut go_on)? else { return Ok(()) };
-        let before = self.audited.all().insert(id.clone(), left).unwrap_or_default();
+        let looked = pool.backend.files_left(&found.dir, &found.record, &mut go_on).transpose();
+        let Some(looked) = looked else { return Ok(()) };
+        let (before, now) = self.audited.write(id, looked);
         // Deleted meanwhile, or another by now: then it is of no interest.
-        if !self.is_there(&found) {
-            self.audited.forget(id);
-            return Ok(());
-        }
-        match left {
-            0 if before > 0 => tracing::info!(volume = %id, "all files of the volume are in its project again"),
-            _ if left != before => {
-                tracing::warn!(volume = %id, files = left, "files have left the volume's project: no limit holds them");
-            }
-            _ => {}
+        match self.is_there(&found) {
+            true => tell(id, &before, &now),
+            false => self.audited.forget(id),
         }
         Ok(())
     }
@@ -91,6 +119,21 @@ impl Engine {
         let same =
             |now: &Found| (now.record.project, now.record.created) == (found.record.project, found.record.created);
         found.pool.is_served() && matches!(self.find_in(found.pool, &found.record.id), Ok(Some(now)) if same(&now))
+    }
+}
+
+/// What is news.
+fn tell(id: &VolumeId, before: &Looked, now: &Looked) {
+    let (was, is) = (before.left.unwrap_or_default(), now.left.unwrap_or_default());
+    match is {
+        0 if was > 0 => tracing::info!(volume = %id, "all files of the volume are in its project again"),
+        _ if is != was => {
+            tracing::warn!(volume = %id, files = is, "files have left the volume's project: no limit holds them");
+        }
+        _ => {}
+    }
+    if let Some(reason) = now.missed.as_ref().filter(|_| now.missed != before.missed) {
+        tracing::warn!(volume = %id, reason, "not every file of the volume was looked at");
     }
 }
 

@@ -7,7 +7,7 @@ use super::ledger::{Admission, Promise};
 use super::pool::Pool;
 use super::projects::Limits;
 use super::{Engine, Error, Result};
-use crate::host::{FileKind, MountEntry};
+use crate::host::{FileKind, MountEntry, Strays};
 use crate::model::{Claim, Content, FsKind, PoolName, VolumeSpec};
 use crate::projects::Project;
 use crate::projects::hostlet::{Place, Plan, Planned, Refused, State};
@@ -167,8 +167,15 @@ impl Engine {
             return unfit(format!("something is mounted in it, or it is mounted itself, at {}", place.display()));
         }
         let strays = self.machine.quotas.strays(from, planned.project, &mut || true)?.unwrap_or_default();
-        if strays > 0 {
-            return unfit(format!("{strays} of its files and directories are not of project {}", planned.project));
+        let Strays { count, too_deep } = strays;
+        if count > 0 {
+            return unfit(format!("{count} of its files and directories are not of project {}", planned.project));
+        }
+        if too_deep > 0 {
+            return unfit(format!(
+                "more than {} directories lie in each other, too many to look into",
+                Strays::DEEPEST
+            ));
         }
         let holders = goal.limits.projects.holders(planned.project);
         match holders.into_iter().find(|holder| holder.path() != dir.data()) {

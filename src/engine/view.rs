@@ -95,7 +95,7 @@ impl View<'_> {
         if record.is_ready() {
             faults.extend(backend.faults(&dir, &record, &self.mounts)?);
         }
-        faults.extend(self.engine.audited.of(&record.id).filter(|left| *left > 0).map(Fault::FilesLeft));
+        faults.extend(self.engine.audited.faults(&record.id));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
         }

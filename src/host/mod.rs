@@ -20,7 +20,7 @@ pub use error::{Error, Result};
 pub use files::{FileId, FileKind, Files, Lock, Stat, beside, beside_shared};
 pub use loops::{Attach, Backing, HeldLoop, LoopDevice, LoopDevices};
 pub use mounts::{Detached, Ground, MountAt, MountEntry, MountIdentity, Mounts};
-pub use quotas::{ProjectQuotas, QuotaState};
+pub use quotas::{ProjectQuotas, QuotaState, Strays};
 pub use tools::FsTools;
 
 /// One machine: five doors to the same kernel.

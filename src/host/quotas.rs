@@ -31,10 +31,7 @@ pub trait ProjectQuotas: Send + Sync {
     /// How many files and directories, this one and all below it, are of another project, or of none. No link is followed and
     /// no mount crossed; links, devices, pipes and sockets cannot be asked, and are not counted. What is in motion is counted
     /// as it is met. `go_on` is asked again and again: `None` once it says no.
-    ///
-    /// # Errors
-    /// `ENAMETOOLONG` where it goes too deep.
-    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>>;
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>>;
 
     /// Gives an empty directory to a project, and everything that is made in it from now on
     /// (`FS_IOC_FSSETXATTR`, `FS_XFLAG_PROJINHERIT`); synced.
@@ -50,6 +47,20 @@ pub trait ProjectQuotas: Send + Sync {
     ///
     /// Room and inode are back milliseconds later, not at once. XFS refuses a project that is full even an empty file.
     fn try_filling(&self, dir: &Path, at_most: Bytes) -> Result<Bytes>;
+}
+
+/// What was met of others where one project should be all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Strays {
+    /// Files and directories.
+    pub count: u64,
+    /// Directories that were not looked into, since they lie deeper than [`Strays::DEEPEST`].
+    pub too_deep: u64,
+}
+
+impl Strays {
+    /// So many directories below each other are looked into: whoever makes more of them holds nobody up.
+    pub const DEEPEST: usize = 256;
 }
 
 /// How a filesystem treats projects.

@@ -1,5 +1,6 @@
 //! What the engine promises, refuses and finds.
 
+mod audit;
 mod capacity;
 mod growth;
 mod ids;

@@ -1,5 +1,6 @@
 //! Pools of limits on a real kernel: the engine over XFS and ext4 with project quotas. `tests/run guest` has such a kernel.
 
+mod deep;
 mod hostlet;
 mod ids;
 mod pools;

@@ -63,9 +63,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The place in the driver's container of the host's /etc; empty where no pool writes its names there. */}}
+{{/* The place in the driver's container of the host's /etc, of which a pool of limits asks whose ids are; empty where there is none. */}}
 {{- define "ullage.hostEtc" -}}
-{{- range .Values.pools }}{{ if .projectsFile }}/host/etc{{ break }}{{ end }}{{ end -}}
+{{- range .Values.pools }}{{ if eq .backend "quota" }}/host/etc{{ break }}{{ end }}{{ end -}}
+{{- end -}}
+
+{{/* Whether a pool writes its names there. */}}
+{{- define "ullage.writesEtc" -}}
+{{- range .Values.pools }}{{ if .projectsFile }}true{{ break }}{{ end }}{{ end -}}
 {{- end -}}
 
 {{/* Where a pool is seen: its directory, or the one above where something is mounted on it. */}}

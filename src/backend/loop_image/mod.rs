@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::{Backend, Fault, Growth, Presence, Result, Staging};
-use crate::host::{self, LoopDevice, Machine, MountAt, MountEntry};
+use crate::host::{self, LoopDevice, Machine, MountAt, MountEntry, Strays};
 use crate::model::{Bytes, Content, FsKind, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
@@ -156,8 +156,8 @@ impl Backend for LoopImages {
         self.mend(dir, record)
     }
 
-    fn files_left(&self, _: &VolumeDir, _: &Record, _: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
-        Ok(Some(0)) // none gets out of a filesystem of its own
+    fn files_left(&self, _: &VolumeDir, _: &Record, _: &mut dyn FnMut() -> bool) -> Result<Option<Strays>> {
+        Ok(Some(Strays::default())) // none gets out of a filesystem of its own
     }
 
     fn mended(&self) -> u64 {

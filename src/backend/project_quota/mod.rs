@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Backend, Error, Fault, Growth, Presence, Result, Staging, check_options};
-use crate::host::{self, Machine, MountAt, MountEntry};
+use crate::host::{self, Machine, MountAt, MountEntry, Strays};
 use crate::model::{self, Bytes, FsKind, MountAttributes, MountOptions, ProjectId, Usage, VolumeId};
 use crate::store::{PoolDir, Record, VolumeDir};
 
@@ -149,7 +149,7 @@ impl Backend for ProjectDirs {
         self.mend(dir, record).map(drop)
     }
 
-    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+    fn files_left(&self, dir: &VolumeDir, record: &Record, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>> {
         Ok(self.machine.quotas.strays(&dir.data(), limit::project(dir, record)?, go_on)?)
     }
 

@@ -42,6 +42,7 @@ fn of_volume(fault: &Fault) -> VolumeHealthErrorType {
         Fault::ReservationBroken
         | Fault::LimitDrifted(_)
         | Fault::FilesLeft(_)
+        | Fault::NotAudited(_)
         | Fault::FilesystemReadOnly
         | Fault::FilesystemErrors(_)
         | Fault::GrowthPending

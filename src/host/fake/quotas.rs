@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::disk::Ino;
 use super::projects::{Ground, Held};
 use super::{Fake, Lie, World};
-use crate::host::{Error, ProjectQuotas, QuotaState, Result};
+use crate::host::{Error, ProjectQuotas, QuotaState, Result, Strays};
 use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 
 impl Fake {
@@ -70,13 +70,15 @@ impl World {
         Ok(())
     }
 
-    /// The project of a directory and of all below it, not of what is mounted there.
-    fn projects_below(&self, path: &Path, ino: Ino) -> Vec<Option<ProjectId>> {
+    /// The project of a directory and of all below it, not of what is mounted there; and whether it lies too deep to be looked
+    /// into.
+    fn projects_below(&self, path: &Path, ino: Ino, depth: usize) -> Vec<(Option<ProjectId>, bool)> {
         let inode = self.now.inode(ino);
+        let is_too_deep = depth == Strays::DEEPEST && inode.is_directory();
         let below = inode.entries.iter().flatten().map(|(name, ino)| (path.join(name), *ino));
-        let below = below.filter(|(path, _)| !self.is_mounted_on(path));
-        let below = below.flat_map(|(path, ino)| self.projects_below(&path, ino));
-        std::iter::once(inode.project).chain(below).collect()
+        let below = below.filter(|(path, _)| !is_too_deep && !self.is_mounted_on(path));
+        let below = below.flat_map(|(path, ino)| self.projects_below(&path, ino, depth + 1));
+        std::iter::once((inode.project, is_too_deep)).chain(below).collect()
     }
 
     /// One step of `quotactl(2)`, on a filesystem that counts projects.
@@ -133,20 +135,21 @@ impl ProjectQuotas for Fake {
         Ok(inode.project.map(|id| ProjectTag { id, inherited: inode.inherited }))
     }
 
-    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>> {
         let projects = {
             let mut world = self.world();
             world.step("readdir", dir)?;
             let ino = world.find(dir).map_err(|errno| Error::call("open", dir, errno))?;
-            world.projects_below(dir, ino)
+            world.projects_below(dir, ino, 0)
         };
         // Whoever is asked may ask the machine.
-        let mut strays = 0;
-        for found in projects {
+        let mut strays = Strays::default();
+        for (found, is_too_deep) in projects {
             if !go_on() {
                 return Ok(None);
             }
-            strays += u64::from(found != Some(project));
+            strays.count += u64::from(found != Some(project));
+            strays.too_deep += u64::from(is_too_deep);
         }
         Ok(Some(strays))
     }

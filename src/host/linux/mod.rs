@@ -6,6 +6,7 @@ mod failure;
 mod files;
 mod fill;
 mod kernel;
+mod level;
 mod loops;
 mod mount_table;
 mod mounts;

@@ -11,7 +11,7 @@ use nix::sys::statfs::{self, FsType};
 
 use super::failure::Named;
 use super::{any_file, fill, mount_table, strays};
-use crate::host::{Error, ProjectQuotas, QuotaState, Result};
+use crate::host::{Error, ProjectQuotas, QuotaState, Result, Strays};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 use crate::sys::quotactl::{self, Of, Quota};
 use crate::sys::statx::Number;
@@ -83,7 +83,7 @@ impl ProjectQuotas for LinuxQuotas {
         opened.sync_all().of("fsync", dir)
     }
 
-    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+    fn strays(&self, dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>> {
         strays::count(dir, project, go_on)
     }
 

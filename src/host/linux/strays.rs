@@ -1,59 +1,48 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::dir::{Dir, Entry, OwningIter, Type};
+use nix::dir::{Entry, Type};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use super::failure::Named;
+use super::level::{Level, name_of};
 use super::quotas::{opened_again, opened_as_it_is};
-use crate::host::{Error, Result};
+use crate::host::{Result, Strays};
 use crate::model::ProjectId;
 use crate::sys::fsxattr;
-
-/// A directory on the way down, and its names that were not met yet.
-struct Level {
-    dir: File,
-    names: OwningIter,
-}
-
-/// How deep it goes: each level takes two descriptors.
-const DEEPEST: usize = 256;
 
 /// Counts what is not of a project, at a directory and below: see [`crate::host::ProjectQuotas::strays`].
 ///
 /// Every step is one name in an open directory, so that nobody can lead it elsewhere by exchanging a directory for a link
-/// meanwhile; names are read as they come, so that a directory of millions takes no memory.
-pub(super) fn count(top: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<u64>> {
+/// meanwhile.
+pub(super) fn count(top: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Strays>> {
     let (mut path, opened) = (top.to_owned(), opened_as_it_is(top)?);
-    let mut strays = u64::from(is_stray(&opened, project, &path)?);
-    let mut levels = vec![Level::read(opened, &path)?];
+    let mut strays = Strays { count: u64::from(is_stray(&opened, project, &path)?), too_deep: 0 };
+    let mut levels = vec![Level::of(opened, &path)?];
     while let Some(level) = levels.last_mut() {
         if !go_on() {
             return Ok(None);
         }
-        let Some(entry) = level.names.next() else {
+        let Some(entry) = level.next(&path)? else {
             levels.pop();
             path.pop();
             continue;
         };
-        let entry = entry.of("readdir", &path)?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if !may_have_project(&entry) {
             continue;
         }
-        path.push(name);
-        let met = meet(&level.dir, name, &path)?;
+        path.push(name_of(&entry));
+        let met = meet(&level.dir, name_of(&entry), &path)?;
         if let Some(met) = &met {
-            strays += u64::from(is_stray(met, project, &path)?);
+            strays.count += u64::from(is_stray(met, project, &path)?);
         }
         match met.filter(|met| met.metadata().is_ok_and(|met| met.is_dir())) {
-            Some(_) if levels.len() == DEEPEST => return Err(Error::call("openat2", path, Errno::ENAMETOOLONG)),
-            Some(dir) => levels.push(Level::read(dir, &path)?),
-            None => {
+            Some(dir) if levels.len() < Strays::DEEPEST => levels.push(Level::of(dir, &path)?),
+            other => {
+                strays.too_deep += u64::from(other.is_some());
                 path.pop();
             }
         }
@@ -61,17 +50,9 @@ pub(super) fn count(top: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> b
     Ok(Some(strays))
 }
 
-impl Level {
-    fn read(dir: File, path: &Path) -> Result<Self> {
-        let again = dir.try_clone().of("dup", path)?;
-        Ok(Self { dir, names: Dir::from_fd(again.into()).of("fdopendir", path)?.into_iter() })
-    }
-}
-
 /// Files and directories, and what a filesystem does not tell the kind of.
 fn may_have_project(entry: &Entry) -> bool {
-    let is_itself = matches!(entry.file_name().to_bytes(), b"." | b"..");
-    !is_itself && matches!(entry.file_type(), None | Some(Type::File | Type::Directory))
+    matches!(entry.file_type(), None | Some(Type::File | Type::Directory))
 }
 
 /// What a name leads to, opened without an effect on it. `None`: it is gone, is a link or a device by now, or something is
@@ -100,6 +81,8 @@ fn is_stray(file: &File, project: ProjectId, path: &Path) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     /// Where nothing has a project, all that is met is a stray of any.
@@ -118,7 +101,13 @@ mod tests {
         let any = ProjectId::new(4_000_000_000).unwrap();
         match count(dir.path(), any, &mut || true) {
             Err(error) if matches!(error.errno(), Some(Errno::ENOTTY | Errno::EOPNOTSUPP)) => {} // no projects there
-            counted => assert_eq!(counted.unwrap(), Some(8)),
+            counted => assert_eq!(counted.unwrap(), Some(Strays { count: 8, too_deep: 0 })),
+        }
+        let deep = (0..Strays::DEEPEST + 40).map(|_| "d").collect::<std::path::PathBuf>();
+        std::fs::create_dir_all(made("a").join(deep)).unwrap();
+        if let Ok(counted) = count(dir.path(), any, &mut || true) {
+            let met = 8 + Strays::DEEPEST as u64 - 1; // below two that are there
+            assert_eq!(counted, Some(Strays { count: met, too_deep: 1 }));
         }
         let mut left = 3;
         let told_to_stop = count(dir.path(), any, &mut || {

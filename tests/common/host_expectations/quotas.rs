@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use ullage::host::QuotaState;
+use ullage::host::{QuotaState, Strays};
 use ullage::model::{Bytes, MountAttributes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage};
 
 use super::{Bed, Expectation, refused_with, soon, unmounted};
@@ -129,7 +129,8 @@ fn strays(bed: &dyn Bed) {
     let data = given(bed, "data", 100);
     machine.files.create_dir(&data.join("a/b")).unwrap();
     machine.files.write_whole(&data.join("a/file"), b"x").unwrap();
-    let count = |id: u32| machine.quotas.strays(&data, project(id), &mut || true).unwrap();
+    let strays = |id: u32| machine.quotas.strays(&data, project(id), &mut || true).unwrap().unwrap();
+    let count = |id: u32| Some(strays(id)).filter(|strays| strays.too_deep == 0).map(|strays| strays.count);
     assert_eq!((count(100), count(101)), (Some(0), Some(4)));
     given(bed, "data/a/other", 101);
     machine.files.write_whole(&data.join("a/other/file"), b"x").unwrap();
@@ -139,6 +140,9 @@ fn strays(bed: &dyn Bed) {
     machine.mounts.bind(&outside, &data.join("a/b"), &MountAttributes::default()).unwrap();
     assert_eq!((count(100), count(101)), (Some(2), Some(3)));
     machine.mounts.unmount(&data.join("a/b")).unwrap();
+    let deep = (0..Strays::DEEPEST).fold(data.join("deep"), |dir, _| dir.join("d"));
+    machine.files.create_dir(&deep.join("deeper/than/that")).unwrap();
+    assert_eq!(strays(101), Strays { count: 4 + Strays::DEEPEST as u64, too_deep: 1 });
     assert_eq!(machine.quotas.strays(&data, project(100), &mut || false).unwrap(), None);
     refused_with(machine.quotas.strays(&bed.dir().join("none"), project(100), &mut || true), &[Errno::ENOENT]);
 }

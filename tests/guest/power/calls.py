@@ -96,6 +96,6 @@ def next_call(random, state, backend, number):
         return Call("delete", name)
     if verb == "resize" and volume.size < SMALLEST.get(volume.fs, 32) + 200:
         return Call("resize", name, volume.fs, volume.size + 16 * random.randint(1, 4))
-    if verb == "shrink" and volume.fs == "ext4" and volume.size > 48:
+    if verb == "shrink" and volume.fs in backend.shrinking and volume.size > 48:
         return Call("resize", name, volume.fs, volume.size - 16)
     return Call("write", name, size=random.randint(1, 300), file=f"file{number}")

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm"
 NUMBERS = itertools.count()  # of guests: two may run at a time
 # What the shell needs in the guest beside busybox. perl is there for one system call.
-TOOLS = "mkfs.ext4 mkfs.xfs e2fsck resize2fs e2undo xfs_repair perl".split()
+TOOLS = "mkfs.ext4 mkfs.xfs e2fsck resize2fs e2undo xfs_repair xfs_quota perl".split()
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 

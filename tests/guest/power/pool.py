@@ -23,6 +23,7 @@ class Backend:
 
     pools: tuple  # on which filesystems
     filesystems: tuple  # of volumes
+    shrinking: tuple  # those of them that become smaller
     data: str  # what lies in a volume's directory beside the record
     options: str = "defaults"  # of the pool's mount
     serve: str = "serve"
@@ -30,8 +31,8 @@ class Backend:
 
 
 BACKENDS = {
-    "loop": Backend(("xfs", "ext4"), ("ext4", "xfs"), "image"),
-    "quota": Backend(("xfs",), ("",), "data", "prjquota", "serve --backend quota", False),
+    "loop": Backend(("xfs", "ext4"), ("ext4", "xfs"), ("ext4",), "image"),
+    "quota": Backend(("xfs",), ("",), ("",), "data", "prjquota", "serve --backend quota", False),
 }
 
 
@@ -171,6 +172,8 @@ class Seen:
         images = mounted if backend.data == "image" else []
         same("devices", self.sections["devices"], [f"/mnt/pool/volumes/{name}/image" for name in images])
         self._check_files(state, in_flight, same)
+        if backend.data == "data":
+            self._check_limits(state, in_flight, same)
         for name in mounted:
             found += self._check_room(name, state[name].size * MIB, backend)
         return found
@@ -185,11 +188,31 @@ class Seen:
         ]
         same("files", have, expected)
 
+    def _check_limits(self, state, in_flight, same):
+        """The kernel knows the projects of the volumes, and no others: each has its limit, its directory and its files."""
+        of = {path.split("/")[-2]: int(number) for path, number in (line.split() for line in self.sections["ids"])}
+        limits, inodes = {}, {}
+        for kind, number, count, soft, hard in (line.split()[:5] for line in self.sections["projects"]):
+            if number == "0" or count == soft == hard == "0":  # all that is no volume, and what has been one
+                continue
+            known, what = (limits, (int(soft), int(hard))) if kind == "b" else (inodes, int(count))
+            known[int(number)] = what
+        same("volumes with an id", list(of), list(state))
+        numbers = {name: of.get(name, 0) for name in state}
+        expected = {numbers[name]: (0, volume.size * MIB >> 10) for name, volume in state.items()}
+        same("limits in KiB, soft and hard", limits.items(), expected.items())
+        expected = {numbers[name]: 1 + len(volume.files) for name, volume in state.items()}
+        if in_flight and in_flight.verb == "write":  # it may have been made, or not
+            for counted in (inodes, expected):
+                counted.pop(numbers[in_flight.name], None)
+        same("inodes of projects", inodes.items(), expected.items())
+
     def _check_room(self, name, size, backend):
         if f"/mnt/volumes/{name}" not in self.totals:
             return
         blocks, block = map(int, self.totals[f"/mnt/volumes/{name}"])
-        if not size // 2 <= blocks * block <= size:
+        least = size // 2 if backend.data == "image" else size  # a filesystem of its own takes some of it
+        if not least <= blocks * block <= size:
             yield f"{name} has room for {blocks * block} bytes, and should have {size}"
         if backend.data == "image" and (image := self.images.get(f"/mnt/pool/volumes/{name}/image")):
             length, sectors = map(int, image)

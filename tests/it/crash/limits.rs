@@ -1,11 +1,12 @@
 //! The same of volumes that are held by a limit.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ullage::config::{Overcommit, PoolConfig};
 use ullage::engine::Error;
 use ullage::host::fake::{Cut, Fake, How};
-use ullage::model::{Backend, Bytes, ProjectId, ProjectUsage};
+use ullage::model::{Backend, Bytes, ProjectId, ProjectLimit, ProjectUsage};
 
 use super::WAYS;
 use crate::world::{POOL, Volume, World, pool};
@@ -196,4 +197,59 @@ fn a_call_cut_at_any_step_gives_its_answer_when_repeated() {
         }
     }
     assert!(cuts > 300, "only {cuts} cuts were tried");
+}
+
+/// What is left of the deleted volume: its data, its limit, its record.
+fn left(world: &World, project: ProjectId) -> [bool; 3] {
+    let machine = world.fake.machine();
+    let usage = machine.quotas.usage(Path::new(POOL), project).unwrap().unwrap_or_default();
+    let has_record =
+        world.fake.paths().iter().any(|path| path.starts_with("/pool/trash/") && path.ends_with("/volume.yaml"));
+    [usage.inodes > 0, usage.limit != ProjectLimit::default(), has_record]
+}
+
+/// Nobody gets the id of data that is left, and what is left is known by its record: data, then limit, then record.
+#[test]
+fn what_is_taken_out_of_the_trash_goes_in_its_order_wherever_that_is_cut() {
+    let deleted = || {
+        let world = prepared(Call::Delete);
+        let project = world.engine.record(&VOLUME.id()).unwrap().project.unwrap();
+        world.delete(&VOLUME).unwrap();
+        (world, project)
+    };
+    let (world, _) = deleted();
+    world.fake.cut(None);
+    world.engine.tend();
+    let (steps, mut seen) = (world.fake.steps(), BTreeSet::new());
+    for (at, how) in (1..=steps).flat_map(|at| WAYS.map(|how| (at, how))) {
+        let what = format!("step {at} of {steps}: {how:?}");
+        let (mut world, project) = deleted();
+        world.fake.cut(Some(Cut { at, how }));
+        world.engine.tend();
+        world.fake.cut(None);
+        if !matches!(how, How::Fail(_)) {
+            world.restart(how);
+        }
+        let [has_data, has_limit, has_record] = left(&world, project);
+        assert!(!has_data || has_limit && has_record, "{what}: data that nothing holds, or that nobody knows");
+        assert!(!has_limit || has_record, "{what}: a limit that nobody knows");
+        seen.insert([has_data, has_limit, has_record]);
+        match how {
+            // Such a failure may look as if the pool were lost; opened again, its trash waits for the next round.
+            How::Fail(_) if world.engine.ready().is_err() => world.engine.tend(),
+            How::Fail(_) => {}
+            _ => world.engine.recover(),
+        }
+        let next = world.create(&Volume::xfs("next")).unwrap().project.unwrap();
+        // Where only the empty directory could not be taken away, the process itself waits for that, too.
+        let is_free = next == project || matches!(how, How::Fail(_)) && !has_record;
+        assert_eq!(is_free, !has_record, "{what}: the id is free once nothing is left, and no sooner");
+        world.engine.tend();
+        check_limits(&world);
+        assert_eq!(projects(&world).len(), 2, "{what}");
+        world.delete(&Volume::xfs("next")).unwrap();
+        check_nothing_leaks(&world);
+    }
+    let moments = [[true, true, true], [false, true, true], [false, false, true], [false; 3]];
+    assert_eq!(seen, BTreeSet::from(moments), "every moment was met");
 }

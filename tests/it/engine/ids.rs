@@ -8,10 +8,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Event, Level, Metadata, Subscriber};
 use ullage::config::{Overcommit, PoolConfig};
-use ullage::engine::Result;
+use ullage::engine::{Kind, Result};
 use ullage::host::fake::{Cut, Fake, How};
 use ullage::model::{Backend, Bytes, ProjectId, ProjectLimit, VolumeId};
-use ullage::store::Record;
+use ullage::store::{PoolDir, Record};
 
 use crate::world::{POOL, Volume, World, pool};
 
@@ -98,6 +98,36 @@ fn a_volume_that_could_not_be_deleted_keeps_its_id_and_its_name() {
     assert_eq!(next(&world, "c"), 102, "its data is still there");
     world.engine.tend();
     assert_eq!(next(&world, "d"), 100);
+}
+
+#[test]
+fn a_directory_whose_record_is_lost_keeps_its_id_and_its_limit_and_is_left_alone() {
+    let mut world = world();
+    let files = world.fake.machine().files;
+    let volume = Volume::xfs("a");
+    create(&world, "a").unwrap();
+    let dir = PoolDir::new(POOL).volume(&volume.id());
+    world.fake.write_in(&dir.data(), "file", Bytes::mib(1)).unwrap();
+    let usage =
+        |world: &World| world.fake.machine().quotas.usage(Path::new(POOL), ProjectId::new(100).unwrap()).unwrap();
+    let before = usage(&world);
+    files.rename(&dir.record(), Path::new("/kubelet/record")).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    let aside: Vec<_> = world.engine.set_aside().into_iter().map(|aside| aside.reason).collect();
+    assert!(aside.len() == 1 && aside[0].contains("there is no record, and there is 'data'"), "{aside:?}");
+    for refused in [create(&world, "a").map(drop), delete(&world, "a"), world.stage(&volume)] {
+        assert_eq!(refused.unwrap_err().kind(), Kind::Failed);
+    }
+    assert_eq!(world.engine.health(&volume.id()).unwrap()[0].reason(), "RecordUnreadable");
+    assert_eq!(next(&world, "b"), 101);
+    world.engine.tend();
+    assert_eq!(usage(&world), before);
+    files.rename(Path::new("/kubelet/record"), &dir.record()).unwrap();
+    world.restart(How::Kill);
+    world.engine.recover();
+    assert_eq!(world.engine.health(&volume.id()).unwrap(), []);
+    assert_eq!(named(&world), ["100:/pool/volumes/a/data", "101:/pool/volumes/b/data"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ullage::host::{
     Attach, Backing, Detached, Error, FileId, Files, FsTools, Ground, HeldLoop, Lock, LoopDevice, LoopDevices, Machine,
-    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, linux,
+    MountAt, MountEntry, MountIdentity, Mounts, ProjectQuotas, QuotaState, Result, Stat, Strays, linux,
 };
 use ullage::model::{
     Bytes, FsKind, MountAttributes, MountOptions, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage,
@@ -127,7 +127,7 @@ deadly! { ProjectQuotas
         projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
         project_of(path: &Path) -> Option<ProjectTag>;
         usage_of_all(dir: &Path) -> Option<Usage>;
-        strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<u64>;
+        strays(dir: &Path, project: ProjectId, go_on: &mut dyn FnMut() -> bool) -> Option<Strays>;
     }
 }
 
