@@ -51,13 +51,18 @@ pub(super) struct Watch {
 pub const LOOPBACK: [&str; 2] = ["127.0.0.1:8070", "[::1]:8070"];
 
 impl Quota {
-    /// Opens its doors and its tokens; `page`: with a page for people.
-    pub(super) async fn open(&self, page: bool) -> Result<QuotaDoor> {
+    /// A burst of two seconds.
+    fn limits(&self) -> Limits {
+        Limits::new(self.rate, self.rate.saturating_mul(2))
+    }
+
+    /// Opens its doors and its tokens; `page`: with a page for people. `own_names` are those of the place itself.
+    pub(super) async fn open(&self, page: bool, own_names: Vec<String>) -> Result<QuotaDoor> {
         Ok(QuotaDoor {
             listeners: listen(&self.listen).await?,
             keeper: Arc::new(Keeper::open(self.tokens.clone())?),
-            limits: Limits::new(self.rate, self.rate.saturating_mul(2)),
-            settings: api::Settings { origins: self.origins.clone(), page },
+            limits: self.limits(),
+            settings: api::Settings { origins: self.origins.clone(), page, own_names },
             watch: Watch::new(self.thresholds),
         })
     }

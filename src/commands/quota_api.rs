@@ -53,7 +53,9 @@ pub fn quota_api(role: QuotaApi) -> Result<()> {
 impl QuotaApi {
     async fn serve(self) -> Result<()> {
         let mut signals = Signals::new().map_err(Error::step("listen for signals"))?;
-        let door = self.quota.open(false).await?;
+        let names = own_names();
+        let prefix = names.first().cloned().unwrap_or_else(|| "ullage".to_owned());
+        let door = self.quota.open(false, names).await?;
         let pages = match &self.metrics {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -73,7 +75,7 @@ impl QuotaApi {
         let settings = Settings {
             volumes: self.volumes,
             provision: self.provision,
-            prefix: std::env::var("HOSTNAME").unwrap_or_else(|_| "ullage".to_owned()),
+            prefix,
             resize_wait: self.resize_wait,
         };
         let pod: Arc<dyn Volumes> = Arc::new(Pod::new(settings, &linux::machine(), cluster));
@@ -87,4 +89,10 @@ impl QuotaApi {
         }
         Ok(())
     }
+}
+
+/// What this pod is called; a host name is that, where nobody has given it another.
+fn own_names() -> Vec<String> {
+    let names = ["HOSTNAME", "POD_NAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.filter(|name| !name.is_empty()).collect()
 }

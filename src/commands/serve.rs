@@ -90,7 +90,7 @@ impl House {
             None => None,
         };
         let quota = match &self.quota {
-            Some(local) => Some(local.quota.open(true).await?),
+            Some(local) => Some(local.quota.open(true, Vec::new()).await?),
             None => None,
         };
         let engine = Engine::new(linux::machine(), self.config.pools.clone());

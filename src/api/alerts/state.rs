@@ -31,6 +31,9 @@ pub struct Alerts {
 pub trait Resolve: Send + Sync + 'static {
     /// The volume of each name; none where nothing, or more than one, is called so.
     async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>>;
+
+    /// The one volume that a socket is for by its path: what is exactly its id, or else its name. None: all of them.
+    async fn only(&self, internal_id: &str) -> Option<VolumeId>;
 }
 
 /// How patient a socket is.

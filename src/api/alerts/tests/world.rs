@@ -56,6 +56,10 @@ impl Resolve for Names {
     async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
         names.iter().map(|name| self.0.iter().find(|volume| volume.as_str() == name).cloned()).collect()
     }
+
+    async fn only(&self, internal_id: &str) -> Option<VolumeId> {
+        self.0.iter().find(|volume| volume.as_str() == internal_id).cloned()
+    }
 }
 
 pub(super) fn id(volume: &str) -> VolumeId {
