@@ -95,16 +95,20 @@ impl QuotaDoor {
         self.watch.clone()
     }
 
-    /// Answers until it is time to stop.
+    /// Answers until it is time to stop; earlier only where something ends that must not.
     pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, stopped: Stopped) {
         let Watch { monitor, press, tally } = self.watch;
-        let tokens = tokio::spawn(self.keeper.clone().follow());
+        let mut tokens = tokio::spawn(self.keeper.clone().follow());
         let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings).counted(tally);
         let api = Arc::new(api);
-        let mounts = tokio::spawn(api.clone().follow());
+        let mut mounts = tokio::spawn(api.clone().follow());
         let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         tracing::info!(listen = ?places, "the quota API answers");
-        api::serve::serve(self.listeners, api::router(api, press, stopped.clone()), until(stopped)).await;
+        tokio::select! {
+            () = api::serve::serve(self.listeners, api::router(api, press, stopped.clone()), until(stopped)) => {}
+            _ = &mut tokens => tracing::error!("nobody follows the tokens any more"),
+            _ = &mut mounts => tracing::error!("nobody follows the mounts any more"),
+        }
         tokens.abort();
         mounts.abort();
     }
