@@ -15,6 +15,8 @@ use crate::monitor::{Joint, Status};
 /// and before somebody is told that a volume does not exist.
 pub(super) struct Catalog {
     volumes: Arc<dyn Volumes>,
+    /// What the place is called itself.
+    own_names: Vec<String>,
     /// One for all who ask: each is a look at the whole machine.
     reads: Joint<Result<List, Error>>,
     seen: Arc<RwLock<Seen>>,
@@ -89,8 +91,8 @@ impl Deref for Listed {
 }
 
 impl Catalog {
-    pub(super) fn new(volumes: Arc<dyn Volumes>) -> Self {
-        Self { volumes, reads: Joint::new(LIMIT), seen: Arc::default() }
+    pub(super) fn new(volumes: Arc<dyn Volumes>, own_names: Vec<String>) -> Self {
+        Self { volumes, own_names, reads: Joint::new(LIMIT), seen: Arc::default() }
     }
 
     /// Every volume, as it is now; where that cannot be read in time, as it was.
@@ -151,21 +153,35 @@ impl Resolve for Catalog {
             None => all(&self.read().await.unwrap_or_default()),
         }
     }
+
+    async fn only(&self, internal_id: &str) -> Option<VolumeId> {
+        if self.own_names.iter().any(|name| name == internal_id) {
+            return None;
+        }
+        let found = |list: &[Arc<Listed>]| called(list, internal_id).map(|volume| volume.id.clone());
+        match self.recent().and_then(|list| found(&list)) {
+            Some(volume) => Some(volume),
+            None => found(&self.read().await.unwrap_or_default()),
+        }
+    }
+}
+
+/// By exactly its id, or its name where no other has it.
+fn called<'a>(volumes: &'a [Arc<Listed>], word: &str) -> Option<&'a Arc<Listed>> {
+    volumes.iter().find(|volume| volume.id.as_str() == word).or_else(|| single(volumes, |volume| volume.name == word))
+}
+
+fn single(volumes: &[Arc<Listed>], is_it: impl Fn(&Volume) -> bool) -> Option<&Arc<Listed>> {
+    let mut all = volumes.iter().filter(|volume| is_it(volume));
+    all.next().filter(|_| all.next().is_none())
 }
 
 /// By id, name, claim, `default` where there is only one, or the unambiguous beginning of an id.
 fn lookup<'a>(volumes: &'a [Arc<Listed>], word: &str) -> Option<&'a Arc<Listed>> {
-    let only = |found: &dyn Fn(&Volume) -> bool| {
-        let mut all = volumes.iter().filter(|volume| found(volume));
-        all.next().filter(|_| all.next().is_none())
-    };
-    volumes
-        .iter()
-        .find(|volume| volume.id.as_str() == word)
-        .or_else(|| only(&|volume| volume.name == word))
-        .or_else(|| only(&|volume| volume.claim.as_deref() == Some(word)))
-        .or_else(|| only(&|_| word == "default"))
-        .or_else(|| only(&|volume| word.len() >= SHORTEST_PREFIX && volume.id.as_str().starts_with(word)))
+    called(volumes, word)
+        .or_else(|| single(volumes, |volume| volume.claim.as_deref() == Some(word)))
+        .or_else(|| single(volumes, |_| word == "default"))
+        .or_else(|| single(volumes, |volume| word.len() >= SHORTEST_PREFIX && volume.id.as_str().starts_with(word)))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ where
 /// What the token of a protected request is worth.
 async fn admit(api: &Api, parts: &Parts) -> Result<Option<Verdict>, Problem> {
     let (headers, path) = (&parts.headers, parts.uri.path());
-    if headers.get(ORIGIN).is_some_and(|origin| !api.settings.origins.allows(origin)) {
+    if headers.get(ORIGIN).is_some_and(|origin| !api.settings.origins.allows(origin, &parts.extensions)) {
         return Err(Problem::Origin);
     }
     // Sockets have a door of their own: browsers cannot send them headers.

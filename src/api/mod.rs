@@ -60,6 +60,8 @@ pub struct Settings {
     pub origins: Origins,
     /// Whether there is a page for people at `/`.
     pub page: bool,
+    /// What this place is called itself: never one of its volumes.
+    pub own_names: Vec<String>,
 }
 
 impl Api {
@@ -71,7 +73,7 @@ impl Api {
         limits: Limits,
         settings: Settings,
     ) -> Self {
-        let catalog = Arc::new(Catalog::new(volumes.clone()));
+        let catalog = Arc::new(Catalog::new(volumes.clone(), settings.own_names.clone()));
         let gate = Arc::new(Gate::new(keeper.clone(), limits));
         let measured = volumes.clone();
         let targets = Arc::new(move || measured.targets().map_err(|error| error.to_string()));

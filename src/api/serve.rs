@@ -38,6 +38,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Connection(#[expect(dead_code, reason = "held, not used")] Arc<OwnedSemaphorePermit>);
 
+/// The address of ours at which a connection came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Local(pub SocketAddr);
+
 /// Serves on every listener until `stop`, then lets the answers under way end.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Future<Output = ()>) {
     let (closing, closes) = watch::channel(false);
@@ -73,10 +77,11 @@ fn talk(
 ) {
     // Frames are small, and shall go at once.
     let _ = stream.set_nodelay(true);
-    let held = connection.clone();
+    let (held, local) = (connection.clone(), stream.local_addr().ok().map(Local));
     let service = router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(held.clone());
+        local.map(|local| request.extensions_mut().insert(local));
         request
     });
     // Not hyper-util's builder for all versions: it would wait for the first byte for ever, and speak HTTP/2 too.

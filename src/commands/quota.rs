@@ -51,13 +51,18 @@ pub(super) struct Watch {
 pub const LOOPBACK: [&str; 2] = ["127.0.0.1:8070", "[::1]:8070"];
 
 impl Quota {
-    /// Opens its doors and its tokens; `page`: with a page for people.
-    pub(super) async fn open(&self, page: bool) -> Result<QuotaDoor> {
+    /// A burst of two seconds.
+    fn limits(&self) -> Limits {
+        Limits::new(self.rate, self.rate.saturating_mul(2))
+    }
+
+    /// Opens its doors and its tokens; `page`: with a page for people. `own_names` are those of the place itself.
+    pub(super) async fn open(&self, page: bool, own_names: Vec<String>) -> Result<QuotaDoor> {
         Ok(QuotaDoor {
             listeners: listen(&self.listen).await?,
             keeper: Arc::new(Keeper::open(self.tokens.clone())?),
-            limits: Limits::new(self.rate, self.rate.saturating_mul(2)),
-            settings: api::Settings { origins: self.origins.clone(), page },
+            limits: self.limits(),
+            settings: api::Settings { origins: self.origins.clone(), page, own_names },
             watch: Watch::new(self.thresholds),
         })
     }
@@ -90,16 +95,20 @@ impl QuotaDoor {
         self.watch.clone()
     }
 
-    /// Answers until it is time to stop.
+    /// Answers until it is time to stop; earlier only where something ends that must not.
     pub(super) async fn serve(self, volumes: Arc<dyn Volumes>, stopped: Stopped) {
         let Watch { monitor, press, tally } = self.watch;
-        let tokens = tokio::spawn(self.keeper.clone().follow());
+        let mut tokens = tokio::spawn(self.keeper.clone().follow());
         let api = Api::new(volumes, monitor, self.keeper, self.limits, self.settings).counted(tally);
         let api = Arc::new(api);
-        let mounts = tokio::spawn(api.clone().follow());
+        let mut mounts = tokio::spawn(api.clone().follow());
         let places: Vec<_> = self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         tracing::info!(listen = ?places, "the quota API answers");
-        api::serve::serve(self.listeners, api::router(api, press, stopped.clone()), until(stopped)).await;
+        tokio::select! {
+            () = api::serve::serve(self.listeners, api::router(api, press, stopped.clone()), until(stopped)) => {}
+            _ = &mut tokens => tracing::error!("nobody follows the tokens any more"),
+            _ = &mut mounts => tracing::error!("nobody follows the mounts any more"),
+        }
         tokens.abort();
         mounts.abort();
     }

@@ -90,7 +90,7 @@ impl House {
             None => None,
         };
         let quota = match &self.quota {
-            Some(local) => Some(local.quota.open(true).await?),
+            Some(local) => Some(local.quota.open(true, Vec::new()).await?),
             None => None,
         };
         let engine = Engine::new(linux::machine(), self.config.pools.clone());
@@ -107,7 +107,7 @@ impl House {
         let refused = watchman
             .as_ref()
             .map_or_else(|| Arc::new(|_: &VolumeId, _: Bytes, _: &str| {}) as csi::Refused, Watchman::refused);
-        let watching = watchman.map(|watchman| tokio::spawn(watchman.watch(caretaker.recovered())));
+        let mut watching = watchman.map(|watchman| tokio::spawn(watchman.watch(caretaker.recovered())));
         let (stop, stopped) = watch::channel(false);
 
         if let Some(pages) = pages {
@@ -118,20 +118,21 @@ impl House {
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), node = self.node, socket = %self.doors.socket.display(), "started");
         let door = self.door(engine.clone(), metrics, caretaker.waker(), refused);
-        let quota = tokio::spawn(self.quota(quota, &engine, &caretaker, stopped.clone()));
+        let mut quota = quota.map(|door| tokio::spawn(self.quota(door, &engine, &caretaker, stopped.clone())));
         let mut grpc = pin!(sockets.answer(door, stopped));
         let mut registration = Box::pin(register(registrar, caretaker.recovered()));
         let ended = tokio::select! {
             ended = &mut grpc => return ended,
             ended = &mut registration => ended,
             ended = caretaker.watch(&engine, self.needs_a_pool) => ended,
-            ended = watched(watching) => ended,
+            ended = died(watching.as_mut(), "the watch over the volumes") => ended,
+            ended = died(quota.as_mut(), "the quota API") => ended,
             name = signals.next() => { tracing::info!(signal = name, "stopping"); Ok(()) }
         };
         drop(registration); // before the other sockets: the kubelet shall not miss them
         let _ = stop.send(true);
         tokio::select! {
-            drained = async { (grpc.await, quota.await).0 } => drained?,
+            drained = async { (grpc.await, over(quota).await).0 } => drained?,
             () = tokio::time::sleep(PATIENCE) => tracing::warn!("calls are still under way: the next start looks after them"),
             _ = signals.next() => tracing::warn!("stopped at once"),
         }
@@ -152,7 +153,7 @@ impl House {
     /// The quota API, from the moment when the volumes are in order.
     fn quota(
         &self,
-        door: Option<QuotaDoor>,
+        door: QuotaDoor,
         engine: &Arc<Engine>,
         caretaker: &Caretaker,
         stopped: Stopped,
@@ -162,7 +163,7 @@ impl House {
         let (pools, defaults) = (config.pool_names(), config.defaults.clone());
         let local = self.quota.as_ref().map(|local| local.mount_dir.clone());
         async move {
-            let (Some(door), Some(mount_dir)) = (door, local) else { return };
+            let Some(mount_dir) = local else { return };
             if recovered.wait_for(|recovered| *recovered).await.is_err() {
                 return;
             }
@@ -199,14 +200,21 @@ async fn register(registrar: Option<Registrar>, recovered: watch::Receiver<bool>
     }
 }
 
-/// Ends only where the watchman has: whoever trusts in events shall not wait for them in vain.
-async fn watched(watching: Option<JoinHandle<()>>) -> Result<()> {
-    match watching {
-        Some(watching) => {
-            let _ = watching.await;
-            Err(Error::Died("the watch over the volumes"))
+/// Ends only where that has ended: whoever trusts in it shall not wait in vain.
+pub(super) async fn died(task: Option<&mut JoinHandle<()>>, what: &'static str) -> Result<()> {
+    match task {
+        Some(task) => {
+            let _ = task.await;
+            Err(Error::Died(what))
         }
         None => pending().await,
+    }
+}
+
+/// To its end, whatever that is; it may have come.
+async fn over(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task.filter(|task| !task.is_finished()) {
+        let _ = task.await;
     }
 }
 
@@ -215,14 +223,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_watchman_that_ends_is_seen() {
-        let limit = |watching| tokio::time::timeout(Duration::from_secs(1), watched(watching));
-        for ended in [tokio::spawn(async {}), tokio::spawn(async { panic!("on purpose") })] {
-            let ended = limit(Some(ended)).await.expect("nobody sees it").unwrap_err();
-            assert_eq!(ended.to_string(), "the watch over the volumes ended: see the log above");
+    async fn what_must_not_end_is_seen_when_it_does() {
+        async fn limit(task: Option<&mut JoinHandle<()>>) -> Option<String> {
+            let died = died(task, "the quota API");
+            tokio::time::timeout(Duration::from_secs(1), died).await.ok().map(|ended| ended.unwrap_err().to_string())
         }
-        assert!(limit(Some(tokio::spawn(pending()))).await.is_err());
-        assert!(limit(None).await.is_err());
+        for mut ended in [tokio::spawn(async {}), tokio::spawn(async { panic!("on purpose") })] {
+            assert_eq!(limit(Some(&mut ended)).await.unwrap(), "the quota API ended: see the log above");
+        }
+        let mut ended = tokio::spawn(async {});
+        limit(Some(&mut ended)).await.unwrap();
+        over(Some(ended)).await; // and is not waited for again
+        assert_eq!(limit(Some(&mut tokio::spawn(pending()))).await, None);
+        assert_eq!(limit(None).await, None);
     }
 
     #[test]

@@ -41,6 +41,14 @@ main(async () => {
     assert.equal(good.status, 200);
     assert.equal(good.headers['access-control-allow-origin'], 'https://good.example');
     assert.equal((await from(null)).status, 200, 'a program sends no origin');
+    // Its own page, however it was opened; `Host` says nothing.
+    for (const host of ['localhost', '127.0.0.1', '[::1]']) {
+      const own = `http://${host}:${picky.port}`;
+      assert.equal((await from(own)).status, 200, own);
+      await (await picky.socket('x', { headers: { Origin: own } })).close();
+    }
+    refused(await from(`http://localhost:${picky.port + 1}`), 403, 'Origin not allowed');
+    refused(await from(`http://rebound.example:${picky.port}`, { Host: `rebound.example:${picky.port}` }), 403, 'Origin not allowed');
 
     const preflight = (origin) => request('OPTIONS', `${picky.url}/volumes`, {
       Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization,accept,content-type',

@@ -58,6 +58,8 @@ async function start() {
   const log = fs.openSync(server.log, 'a');
   const words = ['standalone', '--pool', path.join(SCRATCH, 'pool'), '--socket', path.join(SCRATCH, 'csi.sock')];
   words.push('--state-dir', server.state, '--mount-dir', path.join(SCRATCH, 'mnt'), '--listen', `127.0.0.1:${server.port}`);
+  // Whom else it lets ask is no matter of its own page.
+  words.push('--allow-origin', 'https://elsewhere.example');
   server.process = spawn(ULLAGE, words, { stdio: ['ignore', log, log], cwd: SCRATCH });
   fs.closeSync(log);
   fs.writeFileSync(path.join(SCRATCH, 'pid'), `${server.process.pid}\n`);

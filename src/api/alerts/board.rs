@@ -92,10 +92,11 @@ impl Board {
                 said
             }
             Event::Resized { status, previous } => {
-                let resized = self.storage(Storage::Resized { previous: *previous }, status, None);
-                let mut said = vec![resized];
-                said.extend(self.compare(status, None));
-                said
+                let size = status.reading.map(|reading| frames::mib(reading.size));
+                // In MB, as a client counts, it may be the same: a block more or less.
+                let is_other = size != Some(frames::mib(*previous));
+                let resized = is_other.then(|| self.storage(Storage::Resized { previous: *previous }, status, None));
+                resized.into_iter().chain(self.compare(status, None)).collect()
             }
             Event::Lost(status) | Event::Found(status) => self.compare(status, None),
             Event::Gone(volume) => self.gone(volume).into_iter().collect(),

@@ -207,7 +207,8 @@ impl Scarce {
     }
 }
 
-fn mib(bytes: Bytes) -> u64 {
+/// As clients count.
+pub(super) fn mib(bytes: Bytes) -> u64 {
     bytes.get() >> 20
 }
 

@@ -22,7 +22,12 @@ pub(super) struct Seat {
     heard: u64,
     /// The alerts that it was told and that are not over.
     told: Vec<u64>,
+    /// How many volumes it was shown last.
+    shown: usize,
 }
+
+/// What one volume may have to say at once: an alert, in two frames; that it is over; that it is lost.
+const FRAMES_OF_A_VOLUME: usize = 4;
 
 impl Filter {
     pub(super) fn wants(&self, volume: &VolumeId) -> bool {
@@ -35,7 +40,7 @@ impl Filter {
 
 impl Seat {
     pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, heard: 0, told: Vec::new() }
+        Self { filter, heard: 0, told: Vec::new(), shown: 0 }
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -44,6 +49,11 @@ impl Seat {
 
     pub(super) fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// How many frames all that it hears of may have for it at once, in good order.
+    pub(super) fn burst(&self) -> usize {
+        self.shown * FRAMES_OF_A_VOLUME
     }
 
     /// The first of all: how things stand; what was before is nothing it missed.
@@ -86,6 +96,7 @@ impl Seat {
     }
 
     fn show(&mut self, shown: &[Arc<Shown>], outbox: &mut Outbox) {
+        self.shown = shown.len();
         for shown in shown.iter().filter(|shown| self.filter.wants(&shown.volume)) {
             if let Some((number, frames)) = &shown.alert
                 && !self.told.contains(number)

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::answers::{self, Answer, Work};
 use super::board::Printed;
@@ -20,7 +20,7 @@ use super::frames;
 use super::outbox::Outbox;
 use super::requests::{Malformed, Request};
 use super::seat::{Filter, Seat};
-use super::state::Alerts;
+use super::state::{Alerts, Pace};
 use crate::api::tokens::{End, Epoch, Verdict};
 
 /// For how long a socket may be there.
@@ -104,7 +104,8 @@ impl Socket {
             Step::Due => return self.clock.strike(&mut self.outbox, self.alerts.gate.keeper().now()),
             Step::Over(farewell) => return Some(farewell),
         }
-        self.outbox.is_over(self.clock.pace.urgent).then_some((TRY_AGAIN, "too slow"))
+        let most = self.clock.pace.urgent + self.seat.burst();
+        self.outbox.is_over(most).then_some((TRY_AGAIN, "too slow"))
     }
 
     fn catch_up(&mut self) {
@@ -143,16 +144,20 @@ impl Socket {
     }
 
     /// Says goodbye: what must not be missed, then why. Where that cannot be written within a moment, the connection
-    /// is dropped.
+    /// is dropped; one that is slow has longer to read what waits for it, unless the process stops.
     async fn part(mut self, (code, reason): Farewell) -> u16 {
         let Self { stream, alerts, outbox, clock, .. } = &mut self;
-        let counters = alerts.press.counters();
+        let (counters, Pace { moment, patience, .. }) = (alerts.press.counters(), clock.pace);
         outbox.only_urgent();
-        let said = timeout(clock.pace.moment, farewell(stream, outbox, counters, code, reason)).await;
-        let code = if said.is_ok_and(|said| said.is_ok()) { code } else { ABNORMAL };
+        let time = if code == TRY_AGAIN { patience } else { moment };
+        let said = tokio::select! {
+            said = timeout(time, farewell(stream, outbox, counters, code, reason)) => said.is_ok_and(|said| said.is_ok()),
+            () = async { stop(&mut alerts.stopping).await; sleep(moment).await } => false,
+        };
+        let code = if said { code } else { ABNORMAL };
         counters.closed(code);
         // Its answer to that, or ours on its way.
-        let _ = timeout(clock.pace.moment, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+        let _ = timeout(moment, async { while let Some(Ok(_)) = stream.next().await {} }).await;
         code
     }
 }

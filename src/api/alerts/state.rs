@@ -31,6 +31,9 @@ pub struct Alerts {
 pub trait Resolve: Send + Sync + 'static {
     /// The volume of each name; none where nothing, or more than one, is called so.
     async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>>;
+
+    /// The one volume that a socket is for by its path: what is exactly its id, or else its name. None: all of them.
+    async fn only(&self, internal_id: &str) -> Option<VolumeId>;
 }
 
 /// How patient a socket is.
@@ -38,9 +41,9 @@ pub trait Resolve: Send + Sync + 'static {
 pub struct Pace {
     /// How often a client is pinged; one that says nothing to two of them is gone.
     pub ping: Duration,
-    /// How long a frame that must not be missed may wait to be written.
+    /// How long a frame that must not be missed may wait to be written; and who is told to go for that has as long to read it.
     pub patience: Duration,
-    /// How many of them may wait while the client takes nothing.
+    /// How many of them may wait while the client takes nothing, beside what its volumes may have to say at once.
     pub urgent: usize,
     /// How long saying goodbye may take.
     pub moment: Duration,

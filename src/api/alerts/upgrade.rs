@@ -31,7 +31,7 @@ struct Shown {
 /// The longest message in.
 const LONGEST: usize = 64 << 10;
 
-/// `GET /ws/{internal_id}`: a socket for one volume where that is what it is called, else for all.
+/// `GET /ws/{internal_id}`: a socket for one volume where that is its id or its name, else for all.
 ///
 /// The token comes as `?token=`, `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer.<token>`; no vendor header,
 /// which browsers cannot send.
@@ -61,10 +61,7 @@ pub async fn upgrade(
         }
     };
     let filter = match path {
-        Ok(Path(name)) => {
-            let found = alerts.resolve.volumes(&[name]).await;
-            found.into_iter().flatten().next().map_or(Filter::All, |volume| Filter::Only(vec![volume]))
-        }
+        Ok(Path(word)) => alerts.resolve.only(&word).await.map_or(Filter::All, |volume| Filter::Only(vec![volume])),
         Err(_) => Filter::All,
     };
     let (pass, protocol) = (Pass { verdict, changes }, shown.and_then(|shown| shown.protocol));

@@ -47,7 +47,7 @@ impl Volumes for Slow {
 
 fn slow(takes: Duration) -> (Arc<Slow>, Catalog) {
     let slow = Arc::new(Slow { takes: Mutex::new(takes), ..Slow::default() });
-    (slow.clone(), Catalog::new(slow))
+    (slow.clone(), Catalog::new(slow, Vec::new()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +138,33 @@ fn a_volume_has_many_names_and_none_is_a_path() {
     }
     assert_eq!(found(&volumes[..1], "default"), Some(volumes[0].id.as_str()));
     assert_eq!(found(&[], "default"), None);
+}
+
+#[tokio::test]
+async fn only_an_exact_id_or_name_narrows_a_socket() {
+    let full = "550e8400-e29b-41d4-a716-446655440000";
+    let one = vec![volume(full, "db", Some("data"))];
+    let two = vec![volume(full, "db", Some("data")), volume("db-2", "twice", None), volume("db-3", "twice", None)];
+    let own = vec![volume("app-0", "logs", None), volume("b", "pod-7", None)];
+    for (volumes, word, expected) in [
+        (&one, full, Some(full)),
+        (&one, "db", Some(full)),
+        (&one, "data", None),
+        (&one, "default", None),
+        (&one, "550e8400", None),
+        (&one, "550e8400-e29b-41d4-a716-44665544000", None),
+        (&one, "my-server", None),
+        (&two, "db-2", Some("db-2")),
+        (&two, "twice", None),
+        (&own, "app-0", None),
+        (&own, "pod-7", None),
+        (&own, "logs", Some("app-0")),
+    ] {
+        let catalog = Catalog::new(Arc::new(Slow::default()), vec!["pod-7".to_owned(), "app-0".to_owned()]);
+        catalog.seen.write().unwrap().list = Some((Instant::now(), Arc::new(volumes.clone())));
+        let only = catalog.only(word).await;
+        assert_eq!(only.as_ref().map(VolumeId::as_str), expected, "{word}");
+    }
 }
 
 #[test]

@@ -106,3 +106,18 @@ fn the_last_hundred_are_kept() {
     assert_eq!(short(&board.since(158)), ["ALERT ok>full", "full>ok over"]);
     assert!(board.since(159)[0].words.ends_with("db: ok (was full), 50.0 % used, 1024 MiB left"));
 }
+
+#[test]
+fn a_size_that_is_the_same_in_mb_is_not_told() {
+    let mut board = Board::default();
+    let now = status("db", 900, Level::Ok, 0);
+    for (previous, said) in [
+        (Bytes::new((2048 << 20) + 4096), &[][..]),
+        (Bytes::mib(2048), &[]),
+        (Bytes::mib(2047), &["resized"]),
+        (Bytes::mib(4096), &["resized"]),
+    ] {
+        let event = Event::Resized { status: now.clone(), previous };
+        assert_eq!(short(&board.take(&event)), said, "{previous}");
+    }
+}

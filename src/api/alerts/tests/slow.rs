@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::super::Pace;
@@ -15,7 +16,11 @@ async fn glutton(world: &World) -> Client {
         client.say(r#"{"event":"request_logs"}"#).await;
     }
     // Until nothing more can be written to it.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let written = || world.alerts.press.counters().frames();
+    let mut before = 0;
+    while std::mem::replace(&mut before, written()) != written() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     client
 }
 
@@ -38,10 +43,11 @@ async fn one_that_never_reads_delays_nobody_and_is_dropped() {
 
 #[tokio::test]
 async fn one_that_is_slow_gets_its_alert_and_then_is_closed() {
-    let pace = Pace { patience: Duration::from_secs(3), moment: Duration::from_secs(9), ..Pace::default() };
+    let pace = Pace { patience: Duration::from_secs(3), moment: Duration::from_millis(50), ..Pace::default() };
     let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
     let mut glutton = glutton(&world).await;
     world.leave("db", 5).await;
+    // Longer than a moment after it is told to go.
     tokio::time::sleep(Duration::from_millis(3500)).await;
     let (heard, code) = glutton.rest().await;
     assert_eq!(code, 1013);
@@ -59,8 +65,35 @@ async fn more_than_the_bound_is_too_much_only_for_one_that_is_blocked() {
     let mut client = world.client("any").await;
     assert_eq!(client.hear(100).await.len(), 1 + 6 + 5);
     let mut glutton = glutton(&world).await;
-    for available in [5, 1000, 5, 1000] {
-        world.leave("db", available).await;
+    let begin = Instant::now();
+    // Five volumes may have twenty frames for it at once.
+    for round in 0..20 {
+        world.leave("db", if round % 2 == 0 { 5 } else { 1000 }).await;
     }
     assert_eq!(glutton.rest().await.1, 1013);
+    assert!(begin.elapsed() < pace.patience, "{:?}", begin.elapsed());
+}
+
+/// All of whose alerts do not fit into what the kernel takes at once.
+#[tokio::test]
+async fn who_reads_is_not_closed_for_having_many_full_volumes() {
+    let names: Vec<_> = (0..100).map(|number| format!("v{number}")).collect();
+    let volumes: Vec<_> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    let world = World::narrow(&volumes).await;
+    let mut client = world.client("any").await;
+    // It takes its time, and reads all of it.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for round in 0..2 {
+        let mut alerts = 0;
+        while alerts < names.len() {
+            let frame = client.next().await.expect("it was closed");
+            alerts += usize::from(frame["event"] == "daemon_message");
+        }
+        // And all at once again, as where the disk below them is full.
+        if round == 0 {
+            for available in [1000, 0] {
+                join_all(names.iter().map(|name| world.leave(name, available))).await;
+            }
+        }
+    }
 }

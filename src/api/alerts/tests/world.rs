@@ -10,7 +10,7 @@ use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -56,6 +56,10 @@ impl Resolve for Names {
     async fn volumes(&self, names: &[String]) -> Vec<Option<VolumeId>> {
         names.iter().map(|name| self.0.iter().find(|volume| volume.as_str() == name).cloned()).collect()
     }
+
+    async fn only(&self, internal_id: &str) -> Option<VolumeId> {
+        self.0.iter().find(|volume| volume.as_str() == internal_id).cloned()
+    }
 }
 
 pub(super) fn id(volume: &str) -> VolumeId {
@@ -75,7 +79,24 @@ impl World {
         Self::at(volumes, pace, Limits::new(0, 0), Arc::new(SystemClock)).await
     }
 
+    /// One whose kernel takes little of what is written.
+    pub(super) async fn narrow(volumes: &[(&str, u64)]) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        Self::over(socket, volumes, Pace::default(), Limits::new(0, 0), Arc::new(SystemClock)).await
+    }
+
     pub(super) async fn at(volumes: &[(&str, u64)], pace: Pace, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self::over(TcpSocket::new_v4().unwrap(), volumes, pace, limits, clock).await
+    }
+
+    async fn over(
+        socket: TcpSocket,
+        volumes: &[(&str, u64)],
+        pace: Pace,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let state = tempfile::tempdir().unwrap();
         let settings = Settings { token_file: None, state_dir: state.path().to_owned(), mode: Settings::PRIVATE };
         let keeper = Arc::new(Keeper::open_with(settings.clone(), clock).unwrap());
@@ -93,7 +114,8 @@ impl World {
         let gate = Arc::new(Gate::new(keeper, limits));
         let alerts = Alerts { monitor, press, gate, resolve, stopping, pace };
         let router = Router::new().route("/ws/{internal_id}", any(upgrade)).with_state(alerts.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
