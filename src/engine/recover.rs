@@ -29,6 +29,7 @@ impl Engine {
                 Some(Ok(())) => self.tend_served(pool),
                 Some(Err(error)) => {
                     tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
+                    self.lost.remember(pool);
                     pool.serve(Err(match error {
                         Error::NotServed { reason, .. } => reason,
                         error => error.to_string(),
@@ -91,6 +92,7 @@ impl Engine {
         });
         match &served {
             Ok(served) => {
+                self.lost.forget(pool);
                 tracing::info!(pool = %pool.name(), path = %pool.dir.path().display(), "the pool is served");
                 for (fs, reason) in
                     served.filesystems.iter().filter_map(|(fs, proven)| Some((fs, proven.as_ref().err()?)))
