@@ -61,12 +61,6 @@ impl Engine {
         Ok((records, false))
     }
 
-    /// The volumes of pools that are out of reach, as far as those were served before.
-    pub fn lost_volumes(&self) -> Vec<VolumeId> {
-        let lost = self.pools.iter().filter(|pool| pool.still_there(&self.machine).is_err());
-        lost.flat_map(|pool| pool.ledger.ids()).collect()
-    }
-
     /// Every pool.
     pub fn pools(&self) -> Vec<PoolStatus> {
         let status = |pool: &super::pool::Pool| {

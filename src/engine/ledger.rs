@@ -77,17 +77,14 @@ impl Ledger {
         self.own(|own| *own = Promises::none(&self.ground));
     }
 
-    /// Takes its promises out of the books of the filesystem, and keeps them: which volumes a lost pool had is still known.
+    /// Takes its promises out of the books of the filesystem.
     pub(super) fn leave(&self) {
         self.write_in(Arc::default());
     }
 
     fn write_in(&self, books: Arc<Books>) {
-        let before = std::mem::replace(&mut *self.books.write().expect("no holder panics"), books.clone());
-        let own = before.0.lock().expect("no holder panics").remove(&self.ground.config.name);
-        if let Some(own) = own {
-            books.0.lock().expect("no holder panics").insert(self.ground.config.name.clone(), own);
-        }
+        let before = std::mem::replace(&mut *self.books.write().expect("no holder panics"), books);
+        before.0.lock().expect("no holder panics").remove(&self.ground.config.name);
     }
 
     /// Whether a promise is bound by nothing but what others have been promised.

@@ -15,6 +15,7 @@ mod inspect;
 mod ledger;
 mod located;
 mod locks;
+mod lost;
 mod mount;
 mod opening;
 mod pods;
@@ -53,6 +54,7 @@ use crate::store::{self, Phase, Record, Records, VolumeDir};
 use audit::Audited;
 use ledger::Library;
 use locks::VolumeLocks;
+use lost::Lost;
 use pool::Pool;
 use projects::Tables;
 use refusals::Refusals;
@@ -66,6 +68,7 @@ pub struct Engine {
     tables: Tables,
     audited: Audited,
     locks: VolumeLocks,
+    lost: Lost,
     refusals: Refusals,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
@@ -93,6 +96,7 @@ impl Engine {
             tables: Tables::default(),
             audited: Audited::default(),
             locks: VolumeLocks::default(),
+            lost: Lost::default(),
             refusals: Refusals::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
@@ -205,11 +209,6 @@ impl Engine {
     fn missing(&self, id: &VolumeId) -> Error {
         let anywhere = || self.pools.iter().find_map(|pool| self.out_of_reach(pool, id));
         self.lost(id).or_else(anywhere).unwrap_or_else(|| Error::NoVolume(id.clone()))
-    }
-
-    /// That a volume lies in a pool that is out of reach, and had it when it was served last.
-    fn lost(&self, id: &VolumeId) -> Option<Error> {
-        self.pools.iter().filter(|pool| pool.ledger.has(id)).find_map(|pool| self.out_of_reach(pool, id))
     }
 
     fn out_of_reach(&self, pool: &Pool, id: &VolumeId) -> Option<Error> {

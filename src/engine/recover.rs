@@ -44,6 +44,7 @@ impl Engine {
     fn keeps_serving(&self, pool: &Pool) -> bool {
         let Err(error) = pool.still_there(&self.machine) else { return true };
         tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
+        self.lost.remember(pool);
         pool.serve(Err(match error {
             Error::NotServed { reason, .. } => reason,
             error => error.to_string(),
@@ -105,6 +106,7 @@ impl Engine {
         });
         match &served {
             Ok(served) => {
+                self.lost.forget(pool);
                 tracing::info!(pool = %pool.name(), path = %pool.dir.path().display(), "the pool is served");
                 for (fs, reason) in
                     served.filesystems.iter().filter_map(|(fs, proven)| Some((fs, proven.as_ref().err()?)))
