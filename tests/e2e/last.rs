@@ -40,13 +40,8 @@ fn nothing_was_forbidden() {
 }
 
 #[test]
-fn step_1_a_claim_costs_little_more_than_an_empty_directory() {
-    crate::crowd::a_claim_costs_little_more_than_an_empty_directory();
-}
-
-#[test]
-fn step_1_a_larger_claim_is_a_larger_volume_in_ten_seconds() {
-    crate::life::a_larger_claim_is_a_larger_volume_in_ten_seconds();
+fn step_1_a_claim_costs_little_more_than_an_empty_directory_and_grows_in_ten_seconds() {
+    crate::crowd::a_claim_costs_little_more_than_an_empty_directory_and_grows_in_ten_seconds();
 }
 
 /// A pod on the first node that writes all the time.
