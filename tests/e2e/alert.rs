@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::cluster::{project, so, try_run, wait_for};
+use crate::api;
+use crate::cluster::{DRIVER, project, so, try_run, wait_for};
 use crate::place::Place;
-use crate::shapes::{Claim, Pod, app_image};
+use crate::shapes::{Claim, Pod, RESTRICTED, app_image};
 
-/// What lets a pod grow its own claim, and no other.
+/// What lets a pod grow its own claim, and no other; without a name, those of its namespace.
 pub(crate) fn may_grow(claim: &str) -> String {
     format!(
         "---
@@ -32,7 +33,7 @@ subjects: [{{ kind: ServiceAccount, name: default }}]
 /// As the example does it that a user applies first.
 #[test]
 fn beside_the_example() {
-    let place = Place::new("alert-example");
+    let place = Place::restricted("alert-example");
     let example = std::fs::read_to_string(project("manifests/examples/app.yaml")).unwrap();
     place.apply(&example.replace("busybox:1", &app_image()));
     place.ready("app");
@@ -45,22 +46,31 @@ fn through_inject() {
     the_alert_is_heard(&injected("alert-inject"), "app", "data", 640);
 }
 
-/// A pod `app` with the quota API beside its claim `data` of 320 MiB, which it may grow.
+/// A pod `app` with the quota API beside its claim `data` of 320 MiB, which it may grow. It is *restricted*.
 pub(crate) fn injected(name: &str) -> Place {
-    let place = Place::new(name);
-    let plain = may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml() + &Pod::new("app", "data").yaml();
-    let program = std::env::var("ULLAGE").unwrap_or_else(|_| "ullage".to_owned());
-    place.apply(&try_run(&program, &["inject", "-f", "-"], &plain).unwrap());
+    let place = Place::restricted(name);
+    let plain = may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml() + &app().yaml();
+    place.apply(&inject(&plain));
     place.ready("app");
     place
+}
+
+/// What `ullage inject` makes of manifests.
+pub(crate) fn inject(plain: &str) -> String {
+    let program = std::env::var("ULLAGE").unwrap_or_else(|_| "ullage".to_owned());
+    try_run(&program, &["inject", "-f", "-"], plain).unwrap()
+}
+
+fn app() -> Pod<'static> {
+    Pod { spec: RESTRICTED, ..Pod::new("app", "data") }
 }
 
 /// The annotation alone: the API server puts it in. Its pod is one that the namespace lets in only if it is *restricted*.
 #[test]
 fn through_the_annotation() {
-    let place = Place::new("alert-annotation");
+    let place = Place::restricted("alert-annotation");
     place.apply(&(may_grow("data") + &Claim::new("data", "ullage", "320Mi").yaml()));
-    let plain = Pod::new("app", "data").yaml();
+    let plain = app().yaml();
     let annotated = plain
         .replace("metadata: { name: app,", "metadata: { annotations: { ullage.dev/quota-api: \"true\" }, name: app,");
     assert_ne!(annotated, plain);
@@ -76,8 +86,12 @@ fn the_alert_is_heard(place: &Place, pod: &str, claim: &str, grown_mib: u64) {
     let full = place.shell(pod, "dd if=/dev/zero of=/data/ballast bs=1M 2>&1; true");
     assert!(full.contains("No space left on device"), "{full}");
     client.hears("System out of storage");
-    place.event("VolumeOutOfStorage", claim, &[], 30);
-    place.event("VolumeOutOfStorage", pod, &[], 30);
+    let node = place.node_of(pod);
+    for object in [place.claim(claim), place.pod(pod)] {
+        is_warned_of(place, &object.unwrap(), &node);
+    }
+    let shown = place.kubectl(&["describe", "pvc", claim]);
+    assert!(shown.contains("Warning  VolumeOutOfStorage"), "{shown}");
 
     let (status, answer) = resize(place, pod, grown_mib);
     assert!(matches!(status, 200 | 202), "{status} {answer}");
@@ -90,6 +104,23 @@ fn the_alert_is_heard(place: &Place, pod: &str, claim: &str, grown_mib: u64) {
     place.event("VolumeRecovered", claim, &[], 60);
     place.delete_pod(pod);
     place.delete_claim(claim);
+}
+
+/// The driver of the node says it, as a warning, and on the very object: `kubectl describe` asks by uid.
+fn is_warned_of(place: &Place, object: &Value, node: &str) {
+    let what = format!("the driver says VolumeOutOfStorage on {}", object["metadata"]["name"]);
+    let event = wait_for(&what, 30, || {
+        let events = api::items(&format!("/api/v1/namespaces/{}/events", place.name));
+        let fits = |event: &&Value| {
+            event["reason"] == "VolumeOutOfStorage"
+                && event["reportingComponent"] == DRIVER
+                && event["involvedObject"]["uid"] == object["metadata"]["uid"]
+        };
+        events.iter().find(fits).cloned().ok_or_else(|| format!("{events:#?}"))
+    });
+    assert_eq!(event["type"], "Warning", "{event}");
+    assert_eq!(event["reportingInstance"], node, "{event}");
+    assert_eq!(event["involvedObject"]["name"], object["metadata"]["name"], "{event}");
 }
 
 /// The application asks for more: the status, and the answer.

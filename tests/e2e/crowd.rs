@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::api;
 use crate::cluster::{nodes, so, ullage, wait_for};
+use crate::life::grows_in_ten_seconds;
 use crate::place::Place;
 use crate::shapes::{Claim, Pod, app_image, pod};
 
@@ -74,8 +75,9 @@ spec:
     )
 }
 
-/// From nothing to a running pod with its claim, beside the same pod with a directory of the node's.
-pub(crate) fn a_claim_costs_little_more_than_an_empty_directory() {
+/// From nothing to a running pod with its claim, beside the same pod with a directory of the node's; and from a larger claim to
+/// what the pod sees of it.
+pub(crate) fn a_claim_costs_little_more_than_an_empty_directory_and_grows_in_ten_seconds() {
     let place = Place::new("pace");
     let timed = |round: usize, kind: &str, yaml: String| {
         let started = Instant::now();
@@ -103,6 +105,8 @@ pub(crate) fn a_claim_costs_little_more_than_an_empty_directory() {
     )
     .unwrap();
     assert!(ratio < 5.0, "{ratio:.1} times");
+    let grown = grows_in_ten_seconds(&place, "claim-0", "claim-0");
+    writeln!(out, "from the larger claim to the larger volume in the pod: {grown:.1?}").unwrap();
     place.kubectl(&["delete", "pods,pvc", "--all", "--wait=false"]);
     wait_for("all volumes are gone", 60, || so(volumes(&place).is_empty(), volumes(&place)));
 }

@@ -1,4 +1,5 @@
-//! A pool's disk that comes when the driver runs already: docs/operations.md, "Preparing disks".
+//! Pools on disks of their own: one that comes when the driver runs already (docs/operations.md, "Preparing disks"), and one
+//! that is full.
 
 use std::fs;
 use std::path::Path;
@@ -51,6 +52,33 @@ fn the_other_node_is_tried(place: &Place, without: &str, with: &str) {
     assert_eq!(place.node_of("other"), with);
     place.delete_pod("other");
     place.delete_claim("other");
+}
+
+/// Each node of the tests' own has a disk of 1 GiB for the pool `small` (`tests/e2e/node`): this one's is filled, and a scheduler
+/// that has not heard of it yet, which is played by choosing by hand, chooses it.
+#[test]
+fn a_node_that_is_full_says_so_in_numbers_and_the_claim_goes_to_the_other_one() {
+    let nodes = nodes();
+    let [full, other, ..] = &nodes[..] else { return };
+    if is_existing() {
+        return;
+    }
+    let place = Place::new("full");
+    let selector = format!("nodeSelector: {{ kubernetes.io/hostname: {full} }}");
+    let filler = Pod { spec: &selector, ..Pod::new("filler", "filler") };
+    place.apply(&(Claim::new("filler", "ullage-small", "600Mi").yaml() + &filler.yaml()));
+    place.ready("filler");
+    let claim = Claim::new("data", "ullage-small", "600Mi").yaml_for(full);
+    place.apply(&(claim + &Pod::new("app", "data").yaml()));
+    place.event("ProvisioningFailed", "data", &["pool 'small' is full: 600Mi asked for, ", " free, "], 30);
+    place.ready_within("app", 120);
+    assert_eq!(place.node_of("app"), *other);
+    for name in ["app", "filler"] {
+        place.delete_pod(name);
+    }
+    for name in ["data", "filler"] {
+        place.delete_claim(name);
+    }
 }
 
 /// Only where the tests run in the first node, which is the cluster of their own.

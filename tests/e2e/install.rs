@@ -3,13 +3,15 @@
 use crate::cluster::{DRIVER, RELEASE, SYSTEM, is_existing, kubectl, nodes, patience, project, so, wait_for};
 use crate::{api, page};
 
-/// Another pool and its class, for `disks`. Nodes of somebody else's need not have its directory.
-const LATE: &str = "--set pools[1].name=late,pools[1].path=/srv/late,pools[1].requireMountPoint=true \
-    --set storageClasses[3].name=ullage-late,storageClasses[3].parameters.pool=late";
+/// More pools and their classes, for `disks`. Nodes of somebody else's need not have their directories.
+const DISKS: &str = "--set pools[1].name=late,pools[1].path=/srv/late,pools[1].requireMountPoint=true \
+    --set pools[2].name=small,pools[2].path=/srv/small,pools[2].requireMountPoint=true \
+    --set storageClasses[3].name=ullage-late,storageClasses[3].parameters.pool=late \
+    --set storageClasses[4].name=ullage-small,storageClasses[4].parameters.pool=small";
 
 /// What `helm` is told besides the values of the tests: what only a cluster of their own has, or what `E2E_HELM` says.
 pub(crate) fn more() -> String {
-    if is_existing() { std::env::var("E2E_HELM").unwrap_or_default() } else { LATE.to_owned() }
+    if is_existing() { std::env::var("E2E_HELM").unwrap_or_default() } else { DISKS.to_owned() }
 }
 
 /// What `helm` is told of the chart: the values of the tests, and [`more`].
@@ -63,6 +65,6 @@ fn knows_driver(node: &str) {
     });
     wait_for(&format!("the capacity of {node}"), 60, || {
         let capacities = crate::nodes::capacities(node);
-        so(capacities.len() == if is_existing() { 3 } else { 4 }, &capacities)
+        so(capacities.len() == if is_existing() { 3 } else { 5 }, &capacities)
     });
 }

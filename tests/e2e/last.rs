@@ -2,14 +2,14 @@
 //! from a node, and uninstalled, while a pod writes; then it comes back in the other ways that the pages know.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::api;
 use crate::cluster::{
     DRIVER, RELEASE, SYSTEM, drivers, files_of, helm, is_existing, kubectl, nodes, patience, project, restarts, so,
-    sockets_of, try_run, wait_for,
+    try_run, wait_for,
 };
 use crate::install::{is_rolled_out, more, with_values};
 use crate::life::wrote_all;
@@ -23,8 +23,25 @@ use crate::shapes::{Claim, Pod};
 use crate::snippets::{OPERATIONS, every_command_was_followed, filled, follow, take};
 
 #[test]
-fn step_1_a_claim_costs_little_more_than_an_empty_directory() {
-    crate::crowd::a_claim_costs_little_more_than_an_empty_directory();
+fn step_0_nobody_was_refused_what_they_need() {
+    nothing_was_forbidden();
+}
+
+/// The roles are as small as they are: here it shows whether they are too small for something.
+fn nothing_was_forbidden() {
+    for (_, pod) in drivers() {
+        let log = kubectl(&["logs", "-n", SYSTEM, &pod, "--all-containers", "--prefix"]);
+        assert!(log.contains("/provisioner]") && log.contains("/resizer]"), "{log}");
+        // Nobody may make anything in a namespace that goes.
+        let said: Vec<_> =
+            log.lines().filter(|line| line.contains("is forbidden") && !line.contains("being terminated")).collect();
+        assert!(said.is_empty(), "{said:#?}");
+    }
+}
+
+#[test]
+fn step_1_a_claim_costs_little_more_than_an_empty_directory_and_grows_in_ten_seconds() {
+    crate::crowd::a_claim_costs_little_more_than_an_empty_directory_and_grows_in_ten_seconds();
 }
 
 /// A pod on the first node that writes all the time.
@@ -74,7 +91,7 @@ fn step_3_an_upgrade_under_a_writing_pod_loses_no_write() {
     let before = drivers();
     // Of an earlier version the image is not here.
     let tag = concat!("image.tag=", env!("CARGO_PKG_VERSION"));
-    upgrade(&previous_chart(), &["--set", "podAnnotations.step=previous", "--set-string", tag]);
+    upgrade(&previous(), &["--set", "podAnnotations.step=previous", "--set-string", tag]);
     let previous = drivers();
     // So that there is something to roll out where nothing else differs.
     let reuse = "--reset-then-reuse-values";
@@ -87,32 +104,32 @@ fn step_3_an_upgrade_under_a_writing_pod_loses_no_write() {
     goes_on(&place);
 }
 
-fn upgrade(chart: &std::path::Path, settings: &[&str]) {
-    let values = project("tests/e2e/values.yaml");
+/// To the chart of a tree of this project, with the values of the tests there.
+fn upgrade(tree: &Path, settings: &[&str]) {
+    let (chart, values) = (tree.join("charts/ullage"), tree.join("tests/e2e/values.yaml"));
     let own = more();
     let words = [&["upgrade", RELEASE, chart.to_str().unwrap()], settings].concat();
     helm(&with_values(&words, values.to_str().unwrap(), &own));
     is_rolled_out();
 }
 
-/// The chart as the commit before this one has it. Where none has (the first one, or a copy without history), this one: then
-/// all is upgraded to the same with other annotations, and said so.
-fn previous_chart() -> PathBuf {
+/// The chart, and the tests' values for it, as the commit before this one has them. Where none has (the first one, or a copy
+/// without history), this one's: then all is upgraded to the same with other annotations, and said so.
+fn previous() -> PathBuf {
     let (root, to) = (project(""), project("target/e2e/previous"));
     let _ = std::fs::remove_dir_all(&to);
     std::fs::create_dir_all(&to).unwrap();
-    let script = "git -C \"$0\" archive HEAD~1 charts/ullage | tar -x -C \"$1\"";
+    let script = "git -C \"$0\" archive HEAD~1 charts/ullage tests/e2e/values.yaml | tar -x -C \"$1\"";
     let unpacked = try_run("sh", &["-c", script, root.to_str().unwrap(), to.to_str().unwrap()], "");
-    let chart = to.join("charts/ullage");
-    if chart.join("Chart.yaml").exists() {
-        return chart;
+    if to.join("charts/ullage/Chart.yaml").exists() {
+        return to;
     }
     // Not by a macro, whose words a test that passes keeps to itself.
     let _ = writeln!(
         std::io::stderr(),
         "no chart of the commit before this one, so this one is upgraded from: {unpacked:?}"
     );
-    project("charts/ullage")
+    root
 }
 
 /// The parameters of a class cannot be changed: an upgrade makes it anew, and volumes keep what they have.
@@ -125,7 +142,7 @@ fn step_4_an_upgrade_changes_what_cannot_be_changed() {
     let place = Place::new("changed");
     place.apply(&(Claim::new("data", "ullage-ext4", "64Mi").yaml() + &Pod::new("app", "data").yaml()));
     place.ready("app");
-    upgrade(&project("charts/ullage"), &["--set", "storageClasses[2].parameters.fs=xfs"]);
+    upgrade(&project(""), &["--set", "storageClasses[2].parameters.fs=xfs"]);
     assert_eq!(class(), Some(Value::from("xfs")));
     assert!(place.shell("app", "grep ' /data ' /proc/mounts").contains(" ext4 "));
     place.delete_pod("app");
@@ -137,12 +154,17 @@ fn step_5_a_node_that_is_gone_takes_its_capacity_with_it() {
     crate::nodes::a_node_that_is_gone_takes_its_capacity_with_it();
 }
 
+/// What stays in the kubelet's directory, by the page: both are empty.
+const KEPT: [&str; 2] =
+    ["var/lib/kubelet/plugins/csi.ullage.dev", "var/lib/kubelet/plugins/kubernetes.io/csi/csi.ullage.dev"];
+
 #[test]
 fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothing() {
     let place = writer("uninstalled");
     let volume = place.volume_of("data");
     an_uninstall_is_refused_and_taken_back(&volume);
     goes_on(&place);
+    nothing_was_forbidden();
 
     let uninstall = take(OPERATIONS, "Uninstalling", "helm uninstall ullage -n ullage-system");
     follow(&format!("{uninstall} --wait --timeout={}s", patience(60).as_secs()));
@@ -152,12 +174,21 @@ fn step_6_uninstalling_is_refused_while_there_are_volumes_and_then_leaves_nothin
         resourcequota,mutatingadmissionpolicy,mutatingadmissionpolicybinding";
     let left = kubectl(&["get", kinds, "-n", SYSTEM, "-l", label, "-o", "name"]);
     assert_eq!(left.trim(), "", "what helm has made is gone");
+    // These are the sidecars' own.
+    let left = || kubectl(&["get", "csistoragecapacity,lease", "-n", SYSTEM, "-o", "name"]);
+    let lease = "lease.coordination.k8s.io/external-resizer-csi-ullage-dev";
+    wait_for("of what the sidecars made the lease is left", 30, || so(left().trim() == lease, left()));
     for node in nodes() {
         wait_for("no kubelet knows the driver", 30, || {
             let known = api::get(&format!("/apis/storage.k8s.io/v1/csinodes/{node}")).unwrap_or_default();
             so(!known["spec"].to_string().contains(DRIVER), &known["spec"])
         });
-        assert_eq!(sockets_of(&node), [] as [PathBuf; 0]);
+        // The tests' own cluster alone can be looked into.
+        let kept: &[&str] = if is_existing() { &[] } else { &KEPT };
+        let mut left = files_of(&node, "/var/lib/kubelet", DRIVER);
+        left.sort();
+        let is_kept = |(path, kept): (&PathBuf, &&str)| path.ends_with(kept);
+        assert!(left.len() == kept.len() && left.iter().zip(kept).all(is_kept), "{left:?}");
         assert_eq!(files_of(&node, "/var/lib/ullage", "/image"), [] as [PathBuf; 0]);
     }
     what_stays_after_uninstalling_goes();

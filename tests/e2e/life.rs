@@ -1,24 +1,53 @@
 //! A volume's life: claimed, filled to its size, grown while it is written to, used by the next pod, deleted.
 
+use std::time::{Duration, Instant};
+
 use crate::cluster::{files_of, is_existing, so, try_run, ullage, wait_for};
 use crate::place::{Place, volume_is_gone};
 use crate::shapes::{Claim, Pod, pod};
 
 const MIB: u64 = 1 << 20;
 
+/// A kind of volume with a filesystem, and of a pod that uses it.
+struct Shape {
+    name: &'static str,
+    class: &'static str,
+    access: &'static str,
+    /// More of the pod's spec.
+    spec: &'static str,
+    /// Whether it grows while it is mounted.
+    online: bool,
+}
+
+const SPARSE: Shape = Shape { name: "sparse", class: "ullage-sparse", access: "ReadWriteOnce", spec: "", online: true };
+
 #[test]
 fn an_xfs_grows_under_a_writing_pod() {
-    filesystem("xfs", "ullage", true);
+    lives(&Shape { name: "xfs", class: "ullage", ..SPARSE }, |_| {});
 }
 
 #[test]
 fn a_sparse_one_too() {
-    filesystem("sparse", "ullage-sparse", true);
+    lives(&SPARSE, |_| {});
 }
 
 #[test]
 fn an_ext4_grows_at_the_next_start_where_it_may_not_while_mounted() {
-    filesystem("ext4", "ullage-ext4", can_grow_mounted_ext4());
+    lives(&Shape { name: "ext4", class: "ullage-ext4", online: can_grow_mounted_ext4(), ..SPARSE }, |_| {});
+}
+
+#[test]
+fn one_of_a_single_pod_too() {
+    lives(&Shape { name: "single", access: "ReadWriteOncePod", ..SPARSE }, |_| {});
+}
+
+#[test]
+fn a_group_owns_what_its_pod_may_write() {
+    let spec = "securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 }";
+    lives(&Shape { name: "group", spec, ..SPARSE }, |place| {
+        let said = place.shell("app", "echo mine >/data/file && stat -c %g /data /data/file && id -u");
+        assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["2000", "2000", "1000"]);
+    });
 }
 
 /// The kernel wants CAP_SYS_RESOURCE for that (bit 24), which not every root has.
@@ -28,15 +57,18 @@ fn can_grow_mounted_ext4() -> bool {
     u64::from_str_radix(mask.trim(), 16).unwrap() >> 24 & 1 == 1
 }
 
-fn filesystem(name: &str, class: &str, online: bool) {
-    let place = Place::new(&format!("life-{name}"));
-    place.apply(&(Claim::new("data", class, "320Mi").yaml() + &Pod::new("app", "data").yaml()));
+/// The whole life; what else is so is looked at in the first pod, when its volume has grown, and in the next one.
+fn lives(shape: &Shape, also: impl Fn(&Place)) {
+    let place = Place::new(&format!("life-{}", shape.name));
+    let pod = Pod { spec: shape.spec, ..Pod::new("app", "data") }.yaml();
+    place.apply(&(Claim { access: shape.access, ..Claim::new("data", shape.class, "320Mi") }.yaml() + &pod));
     place.ready("app");
     holds_its_size(&place, "app", 320 * MIB);
+    also(&place);
 
     place.shell("app", "head -c 1000000 /dev/urandom >/data/kept && md5sum /data/kept >/data/sum && touch /tmp/write");
     place.patch_size("data", "640Mi");
-    if online {
+    if shape.online {
         // Seen in the pod within 10 s with a kubelet that looks every two seconds.
         wait_for("the pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
         place.has_size("data", "640Mi", 15);
@@ -48,11 +80,12 @@ fn filesystem(name: &str, class: &str, online: bool) {
     };
     // What is mounted next has to be the larger image: the kubelet tells of the size after it has mounted.
     wait_for("the image has grown", 30, || so(inspect()["sizeBytes"] == 640 * MIB, inspect()));
+    also(&place);
     let wrote = wrote_all(&place, "app");
     place.delete_pod("app");
     // A kubelet that has the next pod by then keeps the volume staged, and it is not mounted anew.
     wait_for("the volume is not mounted", 60, || so(inspect()["mounts"] == serde_json::json!([]), inspect()));
-    place.apply(&Pod::new("app", "data").yaml());
+    place.apply(&pod);
     place.ready("app");
     place.has_size("data", "640Mi", 15);
     wait_for("the next pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
@@ -60,7 +93,19 @@ fn filesystem(name: &str, class: &str, online: bool) {
     assert!(read.contains("OK"), "{read}");
     assert!(read.lines().last().unwrap().parse::<u64>().unwrap() >= wrote, "{read} after {wrote}");
     holds_its_size(&place, "app", 640 * MIB);
+    also(&place);
+    assert!(is_existing() || !files_of(&node, KUBELET, &handle(&volume)).is_empty(), "it is staged under its hash");
     is_deleted(&place, "app", "data");
+}
+
+/// A claim of 320 MiB: ten seconds by the clock, whatever patience the tests are given, as nothing else goes on.
+pub(crate) fn grows_in_ten_seconds(place: &Place, pod: &str, claim: &str) -> Duration {
+    let started = Instant::now();
+    place.patch_size(claim, "640Mi");
+    wait_for("the pod sees the new size", 60, || so(size(place, pod) > 560 * MIB, size(place, pod)));
+    let took = started.elapsed();
+    assert!(is_existing() || took < Duration::from_secs(10), "{took:?}");
+    took
 }
 
 /// The bytes of the filesystem in a pod.
@@ -108,11 +153,20 @@ fn is_deleted(place: &Place, pod: &str, claim: &str) {
 fn nothing_is_left(node: &str, volume: &str, inodes: &[String]) {
     assert!(!ullage(node, &["volume", "list"]).contains(volume));
     wait_for("nothing is left on the node", 15, || {
-        let files = [files_of(node, "/var/lib/ullage", volume), files_of(node, "/var/lib/kubelet", volume)].concat();
-        so(files.is_empty(), &files)
+        let of_kubelet = |word: &str| files_of(node, KUBELET, word);
+        let files = [files_of(node, "/var/lib/ullage", volume), of_kubelet(volume), of_kubelet(&handle(volume))];
+        so(files.concat().is_empty(), &files)
     });
     let loops = try_run("losetup", &["-nO", "BACK-INO"], "").unwrap_or_default();
     assert!(!loops.lines().any(|inode| inodes.iter().any(|own| own == inode.trim())), "{inodes:?} in {loops}");
+}
+
+const KUBELET: &str = "/var/lib/kubelet";
+
+/// What the kubelet calls the directory where it stages a volume with a filesystem: the hash of its id.
+fn handle(volume: &str) -> String {
+    let said = try_run("sha256sum", &[], volume).unwrap();
+    said.split_whitespace().next().unwrap().to_owned()
 }
 
 /// The inode of a volume's image.
@@ -120,6 +174,13 @@ fn images(node: &str, volume: &str) -> Vec<String> {
     let images = files_of(node, "/var/lib/ullage", volume).into_iter().filter(|path| path.ends_with("image"));
     images.map(|path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap()).to_string()).collect()
 }
+
+/// Behind what else is written there.
+const FIRST_SECTOR: usize = 8192;
+/// While there is a file `/tmp/count`, a number each tenth of a second into a sector of its own.
+const WRITE_SECTORS: &str = "touch /tmp/count /tmp/lost; (i=0; while [ -e /tmp/count ]; do \
+    echo $i | dd of=/dev/data bs=512 seek=$((FIRST + i)) conv=notrunc,fsync 2>/dev/null || echo $i >>/tmp/lost; \
+    i=$((i + 1)); echo $i >/tmp/sectors; sleep 0.1; done) >/dev/null 2>&1 &";
 
 #[test]
 fn a_block_volume_is_a_device_of_that_size_to_the_byte() {
@@ -135,16 +196,23 @@ fn a_block_volume_is_a_device_of_that_size_to_the_byte() {
     bytes(64).unwrap();
     place.shell("app", "head -c 1000000 /dev/urandom >/tmp/kept && dd if=/tmp/kept of=/dev/data conv=fsync 2>&1");
     let sum = place.shell("app", "md5sum </tmp/kept");
+    place.shell("app", &WRITE_SECTORS.replace("FIRST", &FIRST_SECTOR.to_string()));
     let full = place.shell("app", "dd if=/dev/zero of=/dev/data bs=1M seek=8 count=64 2>&1; true");
     assert!(full.contains("No space left on device"), "{full}");
     place.patch_size("data", "128Mi");
     wait_for("the pod sees the new size", 10, || bytes(128));
     place.has_size("data", "128Mi", 15);
+    let said = place.shell("app", "rm /tmp/count; sleep 1; cat /tmp/lost /tmp/sectors");
+    // More than this number, where writes have failed.
+    let sectors: usize = said.trim().parse().expect(&said);
     place.delete_pod("app");
     place.apply(&app);
     place.ready("app");
     bytes(128).unwrap();
     assert_eq!(place.shell("app", "head -c 1000000 /dev/data | md5sum"), sum);
+    let read = format!("dd if=/dev/data bs=512 skip={FIRST_SECTOR} count={sectors} 2>/dev/null | tr -d '\\0'");
+    let expected: Vec<String> = (0..sectors).map(|sector| sector.to_string()).collect();
+    assert_eq!(place.shell("app", &read).lines().collect::<Vec<_>>(), expected);
     is_deleted(&place, "app", "data");
 }
 
@@ -162,20 +230,6 @@ fn read_write_once_pod_lets_one_pod_in() {
 }
 
 #[test]
-fn a_group_owns_what_its_pod_may_write() {
-    let place = Place::new("life-group");
-    let app = Pod {
-        spec: "securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000 }",
-        ..Pod::new("app", "data")
-    };
-    place.apply(&(Claim::new("data", "ullage-sparse", "320Mi").yaml() + &app.yaml()));
-    place.ready("app");
-    let said = place.shell("app", "echo mine >/data/file && stat -c %g /data /data/file && id -u");
-    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["2000", "2000", "1000"]);
-    is_deleted(&place, "app", "data");
-}
-
-#[test]
 fn a_generic_ephemeral_volume_goes_with_its_pod() {
     let place = Place::new("life-ephemeral");
     let template = "ephemeral: { volumeClaimTemplate: { spec: { storageClassName: ullage-sparse, \
@@ -183,6 +237,10 @@ fn a_generic_ephemeral_volume_goes_with_its_pod() {
     place.apply(&pod("app", template, false, ""));
     place.ready("app");
     holds_its_size(&place, "app", 320 * MIB);
+    place.patch_size("app-data", "640Mi");
+    wait_for("the pod sees the new size", 10, || so(size(&place, "app") > 560 * MIB, size(&place, "app")));
+    place.has_size("app-data", "640Mi", 15);
+    holds_its_size(&place, "app", 640 * MIB);
     let (node, volume) = (place.node_of("app"), place.volume_of("app-data"));
     let inodes = images(&node, &volume);
     place.delete_pod("app");

@@ -14,6 +14,7 @@ mod examples;
 mod install;
 mod last;
 mod life;
+mod named;
 mod nodes;
 mod operations;
 mod page;

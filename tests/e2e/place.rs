@@ -16,6 +16,13 @@ impl Place {
         Self { name: name.to_owned() }
     }
 
+    /// One that lets in no pod which Pod Security *restricted* would not.
+    pub(crate) fn restricted(name: &str) -> Self {
+        let place = Self::new(name);
+        kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
+        place
+    }
+
     pub(crate) fn kubectl(&self, args: &[&str]) -> String {
         self.try_kubectl(args).unwrap_or_else(|error| panic!("{error}"))
     }

@@ -5,6 +5,10 @@ pub(crate) fn app_image() -> String {
     std::env::var("E2E_APP_IMAGE").unwrap_or_else(|_| "busybox:1".to_owned())
 }
 
+/// What Pod Security *restricted* asks of a pod; what it asks of containers, those of these tests have anyway.
+pub(crate) const RESTRICTED: &str = "securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, \
+    fsGroup: 1000, seccompProfile: { type: RuntimeDefault } }";
+
 /// A claim.
 pub(crate) struct Claim<'a> {
     pub(crate) name: &'a str,
@@ -92,6 +96,7 @@ spec:
     - name: app
       image: {image}
       command: [sh, -c, \"{APPLICATION}\"]
+      securityContext: {{ allowPrivilegeEscalation: false, capabilities: {{ drop: [ALL] }} }}
       {place}
   volumes:
     - name: data
