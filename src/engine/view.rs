@@ -119,7 +119,7 @@ impl View<'_> {
         if matches!(&seen, Ok(faults) if faults.is_empty()) {
             return Ok(Vec::new());
         }
-        let Ok(_lock) = engine.locks.lock(id) else { return Ok(Vec::new()) };
+        let Ok(_lock) = engine.locks.lock_behind(id) else { return Ok(Vec::new()) };
         match engine.find_in(pool, id)?.filter(|now| now.record.is_ready()) {
             Some(now) => Ok(with_absences(&now, pool.backend.mend_drift(&now.dir, &now.record)?)),
             None => Ok(Vec::new()),
