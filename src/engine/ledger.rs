@@ -83,8 +83,9 @@ impl Ledger {
     }
 
     fn write_in(&self, books: Arc<Books>) {
-        let before = std::mem::replace(&mut *self.books.write().expect("no holder panics"), books);
-        before.0.lock().expect("no holder panics").remove(&self.ground.config.name);
+        let mut now = self.books.write().expect("no holder panics");
+        now.0.lock().expect("no holder panics").remove(&self.ground.config.name);
+        *now = books;
     }
 
     /// Whether a promise is bound by nothing but what others have been promised.
@@ -188,7 +189,7 @@ impl Ledger {
 
     /// Under the lock of the filesystem's books, this pool's promises among them.
     fn all<T>(&self, act: impl FnOnce(&mut HashMap<PoolName, Promises>) -> T) -> T {
-        let books = self.books.read().expect("no holder panics").clone();
+        let books = self.books.read().expect("no holder panics"); // to the end: what was left is not written in
         let mut all = books.0.lock().expect("no holder panics");
         all.entry(self.ground.config.name.clone()).or_insert_with(|| Promises::none(&self.ground));
         act(&mut all)

@@ -179,7 +179,8 @@ mod tests {
         if std::env::var_os(ALONE).is_none() {
             let name = std::thread::current().name().unwrap().to_owned();
             let mut alone = Command::new(std::env::current_exe().unwrap());
-            assert!(alone.args(["--exact", &name]).env(ALONE, "1").status().unwrap().success());
+            let ended = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
             return;
         }
         let scratch = tempfile::tempdir().unwrap();

@@ -37,11 +37,11 @@ fn who_hides_files_deep_below_is_told_of_and_hides_no_others() {
     let deep = (0..Strays::DEEPEST).fold(data(), |dir, _| dir.join("d"));
     files.create_dir(&deep.join("hidden")).unwrap();
     world.fake.set_project_behind(&deep.join("hidden"), None).unwrap();
-    let hidden = Fault::NotAudited("1 directories lie deeper than 256 in each other".into());
-    assert_eq!(faults(&world), [hidden.clone()]);
+    let hidden = || Fault::NotAudited("1 directories lie deeper than 256 in each other".into());
+    assert_eq!(faults(&world), [hidden()]);
     world.fake.write_in(&data(), "file", Bytes::mib(1)).unwrap();
     world.fake.set_project_behind(&data().join("file"), None).unwrap();
-    assert_eq!(faults(&world), [Fault::FilesLeft(1), hidden]);
+    assert_eq!(faults(&world), [Fault::FilesLeft(1), hidden()]);
     files.remove_tree(&data().join("d")).unwrap();
     assert_eq!(faults(&world), [Fault::FilesLeft(1)]);
 }

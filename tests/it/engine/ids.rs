@@ -44,9 +44,9 @@ fn named(world: &World) -> Vec<String> {
 }
 
 /// How many steps that takes uncut.
-fn steps(prepare: impl Fn(&World), act: impl Fn(&World) -> Result<()>) -> usize {
+fn steps(prepare: impl Fn(&World) -> Result<()>, act: impl Fn(&World) -> Result<()>) -> usize {
     let world = world();
-    prepare(&world);
+    prepare(&world).unwrap();
     world.fake.cut(None);
     act(&world).unwrap();
     world.fake.steps()
@@ -55,15 +55,13 @@ fn steps(prepare: impl Fn(&World), act: impl Fn(&World) -> Result<()>) -> usize 
 #[test]
 fn no_failure_keeps_an_id_from_who_comes_next() {
     type Act = fn(&World) -> Result<()>;
-    let calls: [(&str, fn(&World), Act); 2] = [
-        ("create", |_| {}, |world| create(world, "a").map(drop)),
-        ("delete", |world| drop(create(world, "a").unwrap()), |world| delete(world, "a")),
-    ];
+    let made: Act = |world| create(world, "a").map(drop);
+    let calls: [(_, Act, Act); 2] = [("create", |_| Ok(()), made), ("delete", made, |world| delete(world, "a"))];
     for (what, prepare, act) in calls {
         let steps = steps(prepare, act);
         for (at, errno) in (1..=steps).flat_map(|at| [(at, Errno::EIO), (at, Errno::ENOSPC)]) {
             let world = world();
-            prepare(&world);
+            prepare(&world).unwrap();
             world.fake.cut(Some(Cut { at, how: How::Fail(errno) }));
             let _ = act(&world);
             world.fake.cut(None);
