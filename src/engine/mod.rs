@@ -47,7 +47,7 @@ use std::sync::{Mutex, RwLock};
 use crate::backend::Backend;
 use crate::config::PoolConfig;
 use crate::host::Machine;
-use crate::model::{PoolName, VolumeId};
+use crate::model::{PoolName, Thresholds, VolumeId};
 use crate::store::{self, Phase, Record, Records, VolumeDir};
 use audit::Audited;
 use locks::VolumeLocks;
@@ -64,6 +64,8 @@ pub struct Engine {
     audited: Audited,
     locks: VolumeLocks,
     refusals: Refusals,
+    /// When a volume is nearly full, and full.
+    thresholds: Thresholds,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
     /// Whether mounts are written down, and come back after a restart.
@@ -90,11 +92,18 @@ impl Engine {
             audited: Audited::default(),
             locks: VolumeLocks::default(),
             refusals: Refusals::default(),
+            thresholds: Thresholds::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
             keeps_mounts: false,
             absent: Mutex::default(),
         }
+    }
+
+    /// The engine that finds a volume nearly full, and full, by these.
+    pub fn judging_by(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
     }
 
     /// Whether what an earlier process left is in order: before that no call can be answered.

@@ -8,13 +8,11 @@ mod course;
 mod crew;
 mod follow;
 mod growth;
-mod limits;
 mod mount_changes;
 mod numbers;
 mod pace;
 mod sampler;
 mod status;
-mod threshold;
 mod watched;
 
 #[cfg(test)]
@@ -32,14 +30,12 @@ use tokio::task::AbortHandle;
 
 use self::course::Rules;
 pub use self::follow::{Follower, Targets};
-pub use self::limits::{InvalidLimits, Limits, Share};
 pub use self::mount_changes::MountChanges;
 pub use self::numbers::{BOUNDS, Durations, Numbers, VolumeNumbers};
 pub use self::pace::Timing;
 pub use self::status::{Event, Status};
-pub use self::threshold::Thresholds;
 use self::watched::{Busy, Cell, Common};
-use crate::model::{Reading, VolumeId};
+use crate::model::{Reading, Thresholds, VolumeId};
 
 /// Measures one volume. Called on a thread that may block.
 pub trait Gauge: Send + Sync {

@@ -1,6 +1,7 @@
 //! What the engine promises, refuses and finds.
 
 mod capacity;
+mod fullness;
 mod growth;
 mod import;
 mod limits;

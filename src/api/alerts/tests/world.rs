@@ -19,8 +19,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::super::{Alerts, Pace, Press, Resolve, upgrade};
 use crate::api::tokens::{Keeper, Settings, Token};
-use crate::model::{Bytes, Reading, VolumeId};
-use crate::monitor::{Gauge, Monitor, Target, Thresholds};
+use crate::model::{Bytes, Reading, Thresholds, VolumeId};
+use crate::monitor::{Gauge, Monitor, Target};
 
 /// A server, and the volumes it watches: each of 2 GiB.
 pub(super) struct World {
