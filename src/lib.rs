@@ -25,7 +25,7 @@
 //! | [`inject`] | the quota API in a stream of manifests, pure: a text in, a text out |
 //! | [`yaml`] | the only place that knows how YAML is read, and changed in its place |
 //! | [`sys`] | the only place with `unsafe` |
-//! | [`model`] | plain types |
+//! | [`model`] | plain types, and when a volume is nearly full |
 //!
 //! From [`engine`] down the code is synchronous. Each RPC makes one `spawn_blocking` call that owns its lock to the
 //! end: a client that hangs up cannot stop work half way, and nothing blocks the runtime.
@@ -53,6 +53,10 @@
 //!
 //! **Taking over** ([`engine::Engine::import`]) what hostlet has left: the record first, which says from where the directory
 //! comes; one rename; its limit. Killed before the rename, the next start takes the record away; after it, it does the rest.
+//!
+//! **A look** ([`engine::View`]: health, lists) takes no lock, and so writes nothing: it may have a record that a call is just
+//! replacing. What seems not to be as the record says is looked at again with the volume's lock, by the record of then, and
+//! mended there; while a call has the lock, nothing is said of it.
 //!
 //! **An audit** ([`engine::Engine::audit`], every hour) looks at each file under a project quota, without the volume's lock, and
 //! counts those that are not in its project: a file's owner may take it out.

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::model::{Level, Reading};
+
 /// What is wrong with a volume or a pool. The CamelCase name is stable: people alert on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -25,6 +27,10 @@ pub enum Fault {
     GrowthPending,
     /// Direct I/O was asked for, and the kernel does not do it.
     DirectIoOff,
+    /// More of the volume is used than the warning allows.
+    VolumeNearlyFull(Reading),
+    /// The volume is as good as full.
+    VolumeOutOfStorage(Reading),
     /// The volume is not mounted at a path where it is wanted, for that reason.
     NotMounted(String),
     /// The volume's pool is not served, for that reason.
@@ -36,6 +42,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What there is to say of how full a volume is.
+    pub fn of_level(level: Level, reading: Reading) -> Option<Self> {
+        match level {
+            Level::Ok => None,
+            Level::Warning => Some(Self::VolumeNearlyFull(reading)),
+            Level::Full => Some(Self::VolumeOutOfStorage(reading)),
+        }
+    }
+
     /// The stable name.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -50,6 +65,8 @@ impl Fault {
             Self::FilesystemErrors(_) => "FilesystemErrors",
             Self::GrowthPending => "GrowthPending",
             Self::DirectIoOff => "DirectIoOff",
+            Self::VolumeNearlyFull(_) => "VolumeNearlyFull",
+            Self::VolumeOutOfStorage(_) => "VolumeOutOfStorage",
             Self::NotMounted(_) => "NotMounted",
             Self::PoolNotServed(_) => "PoolNotServed",
             Self::PoolNearlyFull => "PoolNearlyFull",
@@ -81,6 +98,8 @@ impl fmt::Display for Fault {
             Self::FilesystemErrors(count) => write!(f, "the filesystem has counted {count} errors: run e2fsck"),
             Self::GrowthPending => f.write_str("the filesystem grows to the volume's size at the next stage"),
             Self::DirectIoOff => f.write_str("direct I/O was asked for, and the kernel does not do it on this pool"),
+            Self::VolumeNearlyFull(reading) => write!(f, "nearly full: {reading}"),
+            Self::VolumeOutOfStorage(reading) => write!(f, "out of storage: {reading}"),
             Self::NotMounted(reason) => write!(f, "it is not mounted where it is wanted: {reason}"),
             Self::PoolNotServed(reason) => write!(f, "the pool is not served: {reason}"),
             Self::PoolNearlyFull => f.write_str("the pool has less than a tenth of its room left"),

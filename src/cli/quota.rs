@@ -8,8 +8,7 @@ use crate::api::Origins;
 use crate::api::pod::parse_volumes_of;
 use crate::api::tokens::Settings;
 use crate::commands::{self, LOOPBACK};
-use crate::model::{Bytes, parse_quantity};
-use crate::monitor::{Limits, Share, Thresholds};
+use crate::model::{Bytes, Limits, Share, Thresholds, parse_quantity};
 
 /// The flags of the quota API, in every role that serves it.
 #[derive(Args, Debug)]

@@ -145,12 +145,12 @@ pub(super) struct Telling {
 impl From<Driver> for commands::Driver {
     fn from(driver: Driver) -> Self {
         let Driver { config, names, serving, kubelet, telling, events, levels, audits } = driver;
-        let (kubelet, events) = (kubelet.asked(), events.then(|| levels.limits()));
         Self {
             config,
             overrides: names.overrides(),
             doors: serving.doors(telling),
-            kubelet,
+            kubelet: kubelet.asked(),
+            limits: levels.limits(),
             events,
             audits: audits.audit_interval,
         }
@@ -218,7 +218,7 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
-    use crate::monitor::Limits;
+    use crate::model::Limits;
 
     fn doors(words: &str) -> Doors {
         match Cli::try_parse_from(words.split(' ')).unwrap().command {
@@ -274,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_posts_events_where_it_is_told_to() {
-        let events = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
-            Command::Driver(driver) => commands::Driver::from(driver).events,
+    fn a_driver_posts_events_where_it_is_told_to_and_is_told_what_is_full() {
+        let asked = |words: &str| match Cli::try_parse_from(words.split(' ')).unwrap().command {
+            Command::Driver(driver) => commands::Driver::from(driver),
             _ => panic!("no driver"),
         };
-        assert_eq!(events("ullage driver"), None);
-        assert_eq!(events("ullage driver --events"), Some(Limits::default()));
-        let limits = events("ullage driver --events --warning-percent 70 --full-percent 90").unwrap();
+        assert!(!asked("ullage driver").events && asked("ullage driver --events").events);
+        assert_eq!(asked("ullage driver").limits, Limits::default());
+        let limits = asked("ullage driver --warning-percent 70 --full-percent 90").limits;
         assert_eq!((limits.warning_above, limits.full_above), ("70".parse().unwrap(), "90".parse().unwrap()));
     }
 

@@ -6,7 +6,7 @@ use super::registrar::Kubelet;
 use super::serve::{House, serve};
 use super::{Error, Result};
 use crate::config::{Config, Overrides};
-use crate::monitor::{Limits, Thresholds};
+use crate::model::{Limits, Thresholds};
 
 /// What `ullage driver` is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,8 +19,10 @@ pub struct Driver {
     pub doors: Doors,
     /// The kubelet that it serves, where it has a socket of its own.
     pub kubelet: Option<Kubelet>,
-    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
-    pub events: Option<Limits>,
+    /// When a volume is nearly full, and full.
+    pub limits: Limits,
+    /// Whether events are posted on claims and pods.
+    pub events: bool,
     /// How often the files of volumes under a limit are looked at; zero: never.
     pub audits: Duration,
 }
@@ -29,7 +31,7 @@ pub struct Driver {
 pub fn driver(driver: Driver) -> Result<()> {
     let config = Config::read(&driver.config, &driver.overrides)?;
     let node = config.node_name.clone().ok_or(Error::NoNodeName(driver.config))?;
-    let Driver { doors, kubelet, events, audits, .. } = driver;
-    let events = events.map(Thresholds::new).transpose()?;
-    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, events, audits })
+    let Driver { doors, kubelet, limits, events, audits, .. } = driver;
+    let thresholds = Thresholds::new(limits)?;
+    serve(House { config, node, doors, kubelet, needs_a_pool: false, quota: None, thresholds, events, audits })
 }

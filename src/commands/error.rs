@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::api::{pod, tokens};
 use crate::rpc::socket;
-use crate::{config, inject, k8s, monitor, observe};
+use crate::{config, inject, k8s, model, observe};
 
 /// Why a command did not do what was asked, in words for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum Error {
     InvalidToken(#[from] tokens::InvalidToken),
     /// Thresholds that contradict each other.
     #[error(transparent)]
-    Limits(#[from] monitor::InvalidLimits),
+    Limits(#[from] model::InvalidLimits),
     /// What was typed is no volume.
     #[error(transparent)]
     Volume(#[from] pod::InvalidVolume),

@@ -12,7 +12,8 @@ use crate::api::tally::Tally;
 use crate::api::tokens::{self, Keeper};
 use crate::api::volumes::Volumes;
 use crate::api::{self, Api, Origins};
-use crate::monitor::{Monitor, Thresholds};
+use crate::model::Thresholds;
+use crate::monitor::Monitor;
 use crate::observe::metrics::QuotaSource;
 
 /// What the quota API is told.

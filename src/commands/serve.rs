@@ -23,8 +23,7 @@ use crate::csi;
 use crate::engine::Engine;
 use crate::host::linux;
 use crate::k8s::events::Reporter;
-use crate::model::{Bytes, VolumeId};
-use crate::monitor::Thresholds;
+use crate::model::{Bytes, Thresholds, VolumeId};
 use crate::observe::metrics::Metrics;
 use crate::observe::{health, log};
 
@@ -39,8 +38,10 @@ pub(super) struct House {
     pub(super) needs_a_pool: bool,
     /// The quota API, where there is no kubelet: then what is mounted also comes back after a restart.
     pub(super) quota: Option<Local>,
-    /// Whether events are posted on claims and pods, and when a volume is nearly full and full.
-    pub(super) events: Option<Thresholds>,
+    /// When a volume is nearly full, and full.
+    pub(super) thresholds: Thresholds,
+    /// Whether events are posted on claims and pods.
+    pub(super) events: bool,
     /// How often the files of volumes under a limit are looked at; zero: never.
     pub(super) audits: Duration,
 }
@@ -93,11 +94,11 @@ impl House {
             Some(local) => Some(local.quota.open(true, Vec::new()).await?),
             None => None,
         };
-        let engine = Engine::new(linux::machine(), self.config.pools.clone());
+        let engine = Engine::new(linux::machine(), self.config.pools.clone()).judging_by(self.thresholds);
         let engine = Arc::new(if self.quota.is_some() { engine.keeping_mounts() } else { engine });
         let watch = quota.as_ref().map(QuotaDoor::watch);
         let metrics = Metrics::new(samples::source(engine.clone()));
-        let watchman = self.events.map(|thresholds| Watchman::new(&engine, thresholds, self.reporter()));
+        let watchman = self.events.then(|| Watchman::new(&engine, self.thresholds, self.reporter()));
         let metrics = Arc::new(match (&watch, &watchman) {
             (Some(watch), _) => metrics.with_quota(watch.source()),
             (None, Some(watchman)) => metrics.with_watch(watchman.source()),

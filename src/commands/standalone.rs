@@ -41,9 +41,10 @@ pub fn standalone(standalone: Standalone) -> Result<()> {
         .map_err(Error::step(format!("make {}", standalone.mount_dir.display())))?;
     let mount_dir = fs::canonicalize(&standalone.mount_dir)
         .map_err(Error::step(format!("look at {}", standalone.mount_dir.display())))?;
-    let quota = Some(Local { quota: standalone.quota, mount_dir });
-    let Standalone { doors, audits, .. } = standalone;
-    serve(House { config, node, doors, kubelet: None, needs_a_pool: true, quota, events: None, audits })
+    let Standalone { doors, quota, audits, .. } = standalone;
+    let thresholds = quota.thresholds;
+    let quota = Some(Local { quota, mount_dir });
+    serve(House { config, node, doors, kubelet: None, needs_a_pool: true, quota, thresholds, events: false, audits })
 }
 
 fn host_name() -> String {

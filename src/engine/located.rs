@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use super::pool::Pool;
 use super::view::View;
 use super::{Engine, Error, Result};
-use crate::backend;
+use crate::backend::{self, Presence};
 use crate::host::{FileId, LoopDevice, MountAt, MountIdentity};
 use crate::model::{Bytes, Content, ProjectId, Reading, VolumeId};
 use crate::store::Record;
@@ -99,19 +100,22 @@ impl View<'_> {
     fn place_of(&self, record: &Record) -> Result<Option<Place>> {
         let pool = self.engine.pool(&record.spec.pool)?;
         let dir = pool.dir.volume(&record.id);
-        let presence = pool.backend.presence(&dir, record, &self.mounts)?;
+        self.place_by(pool, record, &pool.backend.presence(&dir, record, &self.mounts)?)
+    }
+
+    /// The same by what is known of where it is.
+    pub(super) fn place_by(&self, pool: &Pool, record: &Record, presence: &Presence) -> Result<Option<Place>> {
         let is_wanted = |path: &Path| record.mounts.iter().any(|mount| mount.path == path);
-        let mut mounts = presence.mounts;
-        mounts.sort_by_key(|mount| !is_wanted(&mount.target)); // else in the kernel's order
-        let Some(mount) = mounts.into_iter().next() else { return Ok(None) };
+        // Else in the kernel's order.
+        let Some(mount) = presence.mounts.iter().min_by_key(|mount| !is_wanted(&mount.target)) else { return Ok(None) };
         let source = match presence.device {
             Some(device) => Some(Source::Device(device)),
             None => {
-                let data = self.engine.machine.files.stat(&dir.data())?;
+                let data = self.engine.machine.files.stat(&pool.dir.volume(&record.id).data())?;
                 data.map(|data| Source::Directory(data.id, record.project, pool.dir.path().to_owned()))
             }
         };
-        Ok(source.map(|source| Place { path: mount.target, source }))
+        Ok(source.map(|source| Place { path: mount.target.clone(), source }))
     }
 }
 

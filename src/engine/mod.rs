@@ -49,7 +49,7 @@ use std::sync::{Mutex, RwLock};
 use crate::backend::Backend;
 use crate::config::PoolConfig;
 use crate::host::Machine;
-use crate::model::{PoolName, VolumeId};
+use crate::model::{PoolName, Thresholds, VolumeId};
 use crate::store::{self, Phase, Record, Records, VolumeDir};
 use audit::Audited;
 use ledger::Library;
@@ -70,6 +70,8 @@ pub struct Engine {
     locks: VolumeLocks,
     lost: Lost,
     refusals: Refusals,
+    /// When a volume is nearly full, and full.
+    thresholds: Thresholds,
     recovered: AtomicBool,
     set_aside: RwLock<Vec<SetAside>>,
     /// Whether mounts are written down, and come back after a restart.
@@ -98,11 +100,18 @@ impl Engine {
             locks: VolumeLocks::default(),
             lost: Lost::default(),
             refusals: Refusals::default(),
+            thresholds: Thresholds::default(),
             recovered: AtomicBool::new(false),
             set_aside: RwLock::default(),
             keeps_mounts: false,
             absent: Mutex::default(),
         }
+    }
+
+    /// The engine that finds a volume nearly full, and full, by these.
+    pub fn judging_by(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
     }
 
     /// Whether what an earlier process left is in order: before that no call can be answered.

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::pool::Pool;
 use super::{Engine, Error, Found, Result};
 use crate::backend::{Fault, Presence};
 use crate::host::{FileId, LoopDevice, MountEntry};
-use crate::model::{Bytes, Content, Usage, VolumeId};
+use crate::model::{Bytes, Content, Level, Usage, VolumeId};
 use crate::store::{Record, volume_of_data};
 
 /// The mounts of the machine at one moment: whoever looks at many volumes reads the table once.
@@ -95,6 +96,7 @@ impl View<'_> {
         if record.is_ready() {
             faults.extend(backend.faults(&dir, &record, &self.mounts)?);
         }
+        faults.extend(self.fullness(pool, &record, &presence));
         faults.extend(self.engine.audited.faults(&record.id));
         if self.engine.is_nearly_full(pool.room(machine)?) {
             faults.push(Fault::PoolNearlyFull);
@@ -124,6 +126,15 @@ impl View<'_> {
             Some(now) => Ok(with_absences(&now, pool.backend.mend_drift(&now.dir, &now.record)?)),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// That there is hardly any room left in a volume, by the numbers that whoever watches it goes by.
+    fn fullness(&self, pool: &Pool, record: &Record, presence: &Presence) -> Option<Fault> {
+        record.spec.content.filesystem()?;
+        let place = self.place_by(pool, record, presence).ok().flatten()?;
+        let reading = self.engine.read(&place, &mut None).ok()?;
+        let thresholds = self.engine.thresholds.of_volume(record.spec.warn_percent);
+        Fault::of_level(thresholds.step(Level::Ok, &reading), reading)
     }
 
     /// Numbers of every volume that can be measured.

@@ -59,6 +59,16 @@ impl Reading {
     }
 }
 
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} % of {} used, {} left", self.percentage(), self.size, self.available)?;
+        match self.scarce_inodes() {
+            Some(inodes) => write!(f, ", {} of {} inodes left", inodes.free, inodes.total),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use super::growth::{Growth, believed};
 use super::pace::{Rates, Timing};
 use super::status::{Event, Status};
-use super::threshold::Thresholds;
-use crate::model::{Bytes, Level, Reading, VolumeId};
+use crate::model::{Bytes, Level, Reading, Thresholds, VolumeId};
 
 /// The rules of a monitor.
 #[derive(Clone, Copy, Default, Debug)]

@@ -96,8 +96,8 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::model::{Reading, VolumeId};
-    use crate::monitor::{Gauge, Thresholds};
+    use crate::model::{Reading, Thresholds, VolumeId};
+    use crate::monitor::Gauge;
 
     struct Empty;
 

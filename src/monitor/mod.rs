@@ -9,13 +9,11 @@ mod crew;
 mod follow;
 mod growth;
 mod joint;
-mod limits;
 mod mount_changes;
 mod numbers;
 mod pace;
 mod sampler;
 mod status;
-mod threshold;
 mod watched;
 
 #[cfg(test)]
@@ -34,14 +32,12 @@ use tokio::task::AbortHandle;
 use self::course::Rules;
 pub use self::follow::{Follower, Targets};
 pub(crate) use self::joint::Joint;
-pub use self::limits::{InvalidLimits, Limits, Share};
 pub use self::mount_changes::MountChanges;
 pub use self::numbers::{BOUNDS, Durations, Numbers, VolumeNumbers};
 pub use self::pace::Timing;
 pub use self::status::{Event, Status};
-pub use self::threshold::Thresholds;
 use self::watched::{Busy, Cell, Common};
-use crate::model::{Bytes, Reading, VolumeId};
+use crate::model::{Bytes, Reading, Thresholds, VolumeId};
 
 /// Measures one volume. Called on a thread that may block.
 pub trait Gauge: Send + Sync {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::threshold::{Room, Thresholds};
-use crate::model::{Level, Reading};
+use crate::model::{Headroom, Level, Reading, Thresholds};
 
 /// How often things are done, and how long they may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +63,7 @@ impl Timing {
     /// How long to wait after such a reading: at most the room to the next level by the highest rate, which nobody who
     /// fills no faster than before can outrun.
     pub(super) fn wait(&self, thresholds: &Thresholds, level: Level, reading: &Reading, rates: &Rates) -> Duration {
-        let Some(Room { bytes, inodes }) = thresholds.room(level, reading) else { return self.way_back };
+        let Some(Headroom { bytes, inodes }) = thresholds.room(level, reading) else { return self.way_back };
         let by_inodes = inodes.map_or(self.longest, |inodes| time(inodes, rates.inodes));
         time(bytes, rates.bytes).min(by_inodes).min(self.longest).max(self.shortest)
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod capacity;
+mod fullness;
 mod growth;
 mod ids;
 mod import;

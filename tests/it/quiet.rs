@@ -11,8 +11,8 @@ use ullage::api::volumes::{Create, Volume, Volumes};
 use ullage::config::Defaults;
 use ullage::engine::Engine;
 use ullage::host::fake::Fake;
-use ullage::model::{Backend, Bytes, FsKind, Level, PoolName};
-use ullage::monitor::{Event, Monitor, Thresholds};
+use ullage::model::{Backend, Bytes, FsKind, Level, PoolName, Thresholds};
+use ullage::monitor::{Event, Monitor};
 
 use crate::world::{POOL, pool};
 

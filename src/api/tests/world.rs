@@ -16,8 +16,8 @@ use super::super::tally::Tally;
 use super::super::tokens::{Keeper, Settings as Tokens};
 use super::super::volumes::{Create, Created, Error, Resized, Volume, Volumes};
 use super::super::{Api, Origins, Settings, router};
-use crate::model::{Backend, Bytes, Reading, VolumeId};
-use crate::monitor::{Gauge, Monitor, Target, Thresholds};
+use crate::model::{Backend, Bytes, Reading, Thresholds, VolumeId};
+use crate::monitor::{Gauge, Monitor, Target};
 
 /// The first volume's id.
 pub(super) const DATA: &str = "550e8400-e29b-41d4-a716-446655440000";

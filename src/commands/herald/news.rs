@@ -1,6 +1,6 @@
 use crate::api::alerts::frames::OUT_OF_STORAGE;
 use crate::k8s::events::{Notice, Severity, Subject, SubjectKind};
-use crate::model::{Bytes, Claim, Level, PodRef, Reading, VolumeId};
+use crate::model::{Bytes, Claim, Level, PodRef, VolumeId};
 use crate::monitor::{Event, Monitor, Status};
 
 /// Something about a volume that people should hear. `docs/events.md` says what each means.
@@ -36,7 +36,7 @@ impl News {
             Level::Warning => (Severity::Warning, "VolumeNearlyFull", "Nearly full"),
             Level::Full => (Severity::Warning, "VolumeOutOfStorage", OUT_OF_STORAGE),
         };
-        let detail = numbers(&status.reading.unwrap_or_default());
+        let detail = status.reading.unwrap_or_default().to_string();
         Self { severity, reason, action: "Measuring", headline, detail, asked: None, lasts: false }
     }
 
@@ -86,13 +86,6 @@ impl News {
     }
 }
 
-fn numbers(reading: &Reading) -> String {
-    let (share, size, left) = (reading.percentage(), reading.size, reading.available);
-    let inodes = reading.scarce_inodes();
-    let inodes = inodes.map(|inodes| format!(", {} of {} inodes left", inodes.free, inodes.total));
-    format!("{share} % of {size} used, {left} left{}", inodes.unwrap_or_default())
-}
-
 /// What people call a volume: by its claim, where it has one.
 pub(super) fn called(volume: &str, claim: Option<&str>) -> String {
     claim.map_or_else(|| format!("volume {volume}"), |claim| format!("claim {claim}"))
@@ -127,7 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::Inodes;
+    use crate::model::{Inodes, Reading};
 
     const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
 

@@ -15,8 +15,8 @@ use crate::csi::Refused;
 use crate::engine::{self, Engine};
 use crate::k8s::Cluster;
 use crate::k8s::events::{Events, Reporter, Subject};
-use crate::model::{Bytes, VolumeId};
-use crate::monitor::{Follower, Monitor, Thresholds};
+use crate::model::{Bytes, Thresholds, VolumeId};
+use crate::monitor::{Follower, Monitor};
 use crate::observe::metrics::WatchSource;
 
 /// Watches every volume that is mounted on a node, and tells of it on the claims and the pods.

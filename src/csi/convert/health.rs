@@ -47,6 +47,8 @@ fn of_volume(fault: &Fault) -> VolumeHealthErrorType {
         | Fault::FilesystemErrors(_)
         | Fault::GrowthPending
         | Fault::DirectIoOff
+        | Fault::VolumeNearlyFull(_)
+        | Fault::VolumeOutOfStorage(_)
         | Fault::NotMounted(_)
         | Fault::PoolNearlyFull => VolumeHealthErrorType::Degraded,
     }

@@ -146,8 +146,8 @@ impl World {
     pub(super) fn statvfs(&self, path: &Path) -> Result<Usage, Errno> {
         let place = self.place(path)?;
         let (total, used) = (self.size_of(place.ground), self.used_in(place.ground));
-        // On the disk they are made as they are needed.
-        let inodes = place.ground.0.map_or(Inodes::default(), |_| Inodes { total: 1024, used: 1, free: 1023 });
+        let all = if place.ground == Ground::DISK { 1 << 20 } else { 1024 };
+        let inodes = Inodes { total: all, used: 1, free: all - 1 };
         let mut usage = Usage { total, used, available: total.saturating_sub(used), inodes };
         let inherited = self.now.inode(place.ino).inherited;
         let Some((project, _)) = self.bounded(place).filter(|_| inherited) else { return Ok(usage) };

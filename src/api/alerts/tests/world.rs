@@ -21,8 +21,8 @@ use super::super::{Alerts, Pace, Press, Resolve, upgrade};
 use crate::api::Gate;
 use crate::api::limits::Limits;
 use crate::api::tokens::{Clock, Keeper, Settings, SystemClock, Token};
-use crate::model::{Bytes, Reading, VolumeId};
-use crate::monitor::{Gauge, Monitor, Target, Thresholds};
+use crate::model::{Bytes, Reading, Thresholds, VolumeId};
+use crate::monitor::{Gauge, Monitor, Target};
 
 /// A server, and the volumes it watches: each of 2 GiB.
 pub(super) struct World {

@@ -8,8 +8,8 @@ use crate::api::machine;
 use crate::config::{Defaults, Overcommit, PoolConfig, Reserve};
 use crate::engine::Engine;
 use crate::host::fake::Fake;
-use crate::model::{Backend, FsKind, Level, PoolName, VolumeId};
-use crate::monitor::{Event, Monitor, Thresholds};
+use crate::model::{Backend, FsKind, Level, PoolName, Thresholds, VolumeId};
+use crate::monitor::{Event, Monitor};
 
 /// A node with a volume of 512 MiB that its kernel does not let grow while it is mounted.
 struct Node {

@@ -7,8 +7,7 @@ use crate::config::{Overcommit, PoolConfig, Reserve};
 use crate::engine::{Access, CreateRequest, PublishRequest, SizeRange, StageRequest};
 use crate::host::fake::Fake;
 use crate::k8s::events::SubjectKind;
-use crate::model::{Backend, Claim, Content, FsKind, Level, MountOptions, PodRef, PoolName, VolumeSpec};
-use crate::monitor::Limits;
+use crate::model::{Backend, Claim, Content, FsKind, Level, Limits, MountOptions, PodRef, PoolName, VolumeSpec};
 
 const UID: &str = "b7f0a9e2-3c1d-4f5e-8a6b-0123456789ab";
 

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::*;
 use crate::k8s::events::Posting;
 use crate::k8s::{self, Claim, Growth, NewClaim};
-use crate::model::{Bytes, Reading};
-use crate::monitor::{Gauge, Status, Target, Thresholds};
+use crate::model::{Bytes, Reading, Thresholds};
+use crate::monitor::{Gauge, Status, Target};
 
 /// Claims that may be read, or not.
 struct Readable(Mutex<bool>);

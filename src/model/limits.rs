@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::Bytes;
+use super::Bytes;
 
 /// A share in hundredths of a percent. Written `95`, `95%` or `92.5%`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -17,7 +17,7 @@
 //! is made here is so small. The same holds of a filesystem with less than 32 inodes.
 
 use super::limits::{InvalidLimits, Limits};
-use crate::model::{Level, Reading};
+use super::{Level, Reading};
 
 /// Where each level begins and ends, checked.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -25,9 +25,11 @@ pub struct Thresholds(Limits);
 
 /// How much can be taken before the next level begins; no inodes where the filesystem makes them as needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Room {
-    pub(super) bytes: u64,
-    pub(super) inodes: Option<u64>,
+pub struct Headroom {
+    /// Bytes.
+    pub bytes: u64,
+    /// Inodes.
+    pub inodes: Option<u64>,
 }
 
 impl Thresholds {
@@ -42,7 +44,7 @@ impl Thresholds {
     }
 
     /// Those of a volume whose warning begins at that percentage, where it has one of its own.
-    pub(super) fn of_volume(self, warn_percent: Option<u8>) -> Self {
+    pub fn of_volume(self, warn_percent: Option<u8>) -> Self {
         warn_percent.map_or(self, |percent| Self(self.0.warning_at(percent)))
     }
 
@@ -79,7 +81,7 @@ impl Thresholds {
     }
 
     /// What is left before the level above `level` begins; nothing comes after full.
-    pub(super) fn room(&self, level: Level, reading: &Reading) -> Option<Room> {
+    pub fn room(&self, level: Level, reading: &Reading) -> Option<Headroom> {
         let (size, used) = (reading.size.get(), reading.used().get());
         let below_full = reading.available.saturating_sub(self.0.full_below).get();
         let to_full = below_full.min(self.0.full_above.of(size).saturating_sub(used));
@@ -87,8 +89,8 @@ impl Thresholds {
         let has_inodes = reading.inodes.total > 0;
         let inodes = has_inodes.then(|| reading.inodes.free.saturating_sub(self.inodes_needed(reading)));
         match level {
-            Level::Ok => Some(Room { bytes: to_full.min(to_warning), inodes }),
-            Level::Warning => Some(Room { bytes: to_full, inodes }),
+            Level::Ok => Some(Headroom { bytes: to_full.min(to_warning), inodes }),
+            Level::Warning => Some(Headroom { bytes: to_full, inodes }),
             Level::Full => None,
         }
     }
