@@ -2,5 +2,7 @@
 
 mod document;
 mod door;
+mod pod;
 mod routes;
+mod stuck;
 mod world;

@@ -76,7 +76,7 @@ impl Command {
         match self {
             Self::Driver(driver) => commands::driver(driver.into()),
             Self::Standalone(standalone) => commands::standalone(standalone.asked()?),
-            Self::QuotaApi(role) => role.run(),
+            Self::QuotaApi(role) => commands::quota_api(role.asked()?),
             Self::Volume(volume) => volume.run(),
             Self::Pool(pool) => pool.run(),
             Self::Token(token) => token.run(),

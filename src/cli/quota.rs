@@ -90,8 +90,8 @@ impl Levels {
 }
 
 impl QuotaApi {
-    pub(super) fn run(self) -> commands::Result<()> {
-        commands::quota_api(commands::QuotaApi {
+    pub(super) fn asked(self) -> commands::Result<commands::QuotaApi> {
+        Ok(commands::QuotaApi {
             volumes: parse_volumes_of(&self.volumes.join(";"))?,
             provision: self.provision,
             resize_wait: Duration::from_secs(self.resize_wait),
@@ -109,4 +109,80 @@ fn origin(text: &str) -> Result<String, String> {
     let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
     let is_right = matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', ' ', '*', '@']);
     if is_right { Ok(text.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    /// What is served by `ullage standalone` or `ullage quota-api`, with the least that each must be told.
+    fn quota(role: &str, words: &str) -> commands::Quota {
+        let least = if role == "standalone" { "--pool p" } else { "--volume data=/data" };
+        let line = format!("ullage {role} {least} {words}");
+        match Cli::try_parse_from(line.split_whitespace()).unwrap().command {
+            Command::Standalone(standalone) => standalone.asked().unwrap().quota,
+            Command::QuotaApi(role) => role.asked().unwrap().quota,
+            _ => panic!("no role"),
+        }
+    }
+
+    fn pod(words: &str) -> commands::QuotaApi {
+        let line = format!("ullage quota-api {words}");
+        match Cli::try_parse_from(line.split_whitespace()).unwrap().command {
+            Command::QuotaApi(role) => role.asked().unwrap(),
+            _ => panic!("no role"),
+        }
+    }
+
+    #[test]
+    fn a_pod_is_served_with_its_own_defaults() {
+        let role = pod("--volume data=/data,pvc=c --volume logs=/logs");
+        assert_eq!(role.metrics.as_deref(), Some(":9870"));
+        assert_eq!((role.resize_wait, role.provision), (Duration::from_secs(20), None));
+        let names: Vec<_> = role.volumes.iter().map(|volume| volume.name.as_str()).collect();
+        assert_eq!(names, ["data", "logs"]);
+        let role = pod("--volume data=/data --metrics-listen off --resize-wait 3 --provision fast");
+        assert_eq!((role.metrics, role.resize_wait), (None, Duration::from_secs(3)));
+        assert_eq!(role.provision.as_deref(), Some("fast"));
+        assert!(Cli::try_parse_from(["ullage", "quota-api"]).is_err(), "it needs a volume");
+    }
+
+    #[test]
+    fn each_role_keeps_its_tokens_where_they_can_be_read() {
+        for (role, state_dir, mode) in [("standalone", "/var/lib/ullage", 0o600), ("quota-api", "/run/ullage", 0o644)] {
+            let tokens = quota(role, "").tokens;
+            assert_eq!((tokens.state_dir.as_path(), tokens.mode), (Path::new(state_dir), mode), "{role}");
+            assert_eq!(tokens.token_file, None);
+            let tokens = quota(role, "--state-dir /s --token-file /t").tokens;
+            assert_eq!((tokens.state_dir.as_path(), tokens.token_file), (Path::new("/s"), Some("/t".into())), "{role}");
+        }
+    }
+
+    #[test]
+    fn both_roles_listen_on_loopback_and_take_the_same_words() {
+        for role in ["standalone", "quota-api"] {
+            let plain = quota(role, "");
+            assert_eq!(
+                (&plain.listen[..], plain.rate),
+                (&["127.0.0.1:8070", "[::1]:8070"].map(str::to_owned)[..], 200)
+            );
+            assert_eq!((&plain.origins, plain.thresholds), (&Origins::Any, Thresholds::default()));
+            assert_eq!(quota(role, "--listen off").listen, [""; 0]);
+            assert_eq!(quota(role, "--listen a:1,b:2 --listen c:3").listen, ["a:1", "b:2", "c:3"]);
+            assert_eq!(quota(role, "--rate-limit 0").rate, 0);
+            let origins = quota(role, "--allow-origin https://A.example").origins;
+            assert_eq!(origins, Origins::Listed(vec!["https://a.example".to_owned()]));
+            let levels = "--full-percent 90 --warning-percent 70 --full-below 20Mi";
+            let share = |text: &str| text.parse().unwrap();
+            let limits = Limits::beginning(Bytes::mib(20), share("90"), share("70"));
+            assert_eq!(quota(role, levels).thresholds, Thresholds::new(limits).unwrap(), "{role}");
+        }
+        let line = ["ullage", "standalone", "--pool", "p", "--allow-origin", "a.example"];
+        assert!(Cli::try_parse_from(line).unwrap_err().to_string().contains("https://host[:port]"));
+    }
 }

@@ -1,4 +1,4 @@
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -60,7 +60,7 @@ impl Quota {
     /// Opens its doors and its tokens; `page`: with a page for people. `own_names` are those of the place itself.
     pub(super) async fn open(&self, page: bool, own_names: Vec<String>) -> Result<QuotaDoor> {
         Ok(QuotaDoor {
-            listeners: listen(&self.listen).await?,
+            listeners: listen(&self.listen, self.listen == LOOPBACK).await?,
             keeper: Arc::new(Keeper::open(self.tokens.clone())?),
             limits: self.limits(),
             settings: api::Settings { origins: self.origins.clone(), page, own_names },
@@ -115,14 +115,15 @@ impl QuotaDoor {
     }
 }
 
-/// A host without IPv6 has half of `localhost`: a warning. That there is no door at all is an error.
-async fn listen(addresses: &[String]) -> Result<Vec<TcpListener>> {
+/// Where `some` suffice, an address that this host does not have is a warning: without IPv6 it has half of `localhost`. What
+/// somebody has named is meant, and that there is no door at all is an error everywhere.
+async fn listen(addresses: &[String], some: bool) -> Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     let mut missing = None;
     for address in addresses {
         match TcpListener::bind(address).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) if error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY) => {
+            Err(error) if some && is_missing(&error) => {
                 tracing::warn!(%address, %error, "this host has no such address: not listening there");
                 missing = Some((address, error));
             }
@@ -135,12 +136,56 @@ async fn listen(addresses: &[String]) -> Result<Vec<TcpListener>> {
     }
 }
 
+/// Whether this host has no such address.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
+}
+
 /// `EAFNOSUPPORT`: the kernel knows no such addresses.
 const NO_FAMILY: i32 = nix::errno::Errno::EAFNOSUPPORT as i32;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is served where nobody says otherwise.
+    fn quota(listen: &[&str], rate: u32) -> Quota {
+        let state_dir = std::path::PathBuf::from("/nowhere");
+        Quota {
+            listen: listen.iter().map(|address| (*address).to_owned()).collect(),
+            origins: Origins::Any,
+            rate,
+            tokens: tokens::Settings { token_file: None, state_dir, mode: tokens::Settings::PRIVATE },
+            thresholds: Thresholds::default(),
+        }
+    }
+
+    #[test]
+    fn a_token_has_a_burst_of_two_seconds() {
+        let limits = quota(&[], 200).limits();
+        let begin = std::time::Instant::now();
+        let allowed = (0..2000).filter(|_| limits.allow(tokens::Key::MASTER).is_ok()).count();
+        let regained = usize::try_from(begin.elapsed().as_millis() / 5).unwrap() + 1;
+        assert!((400..=400 + regained).contains(&allowed), "{allowed}");
+        let off = quota(&[], 0).limits();
+        assert!((0..10_000).all(|_| off.allow(tokens::Key::MASTER).is_ok()));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_there_is_a_warning_only_where_nobody_has_named_it() {
+        // One of the addresses for examples, which no host has.
+        let (here, missing) = ("127.0.0.1:0".to_owned(), "192.0.2.1:0".to_owned());
+        let both = [here.clone(), missing.clone()];
+        assert_eq!(listen(&both, true).await.unwrap().len(), 1);
+        for (addresses, some) in [(&both[..], false), (&[missing], true)] {
+            let said = listen(addresses, some).await.unwrap_err().to_string();
+            assert!(said.starts_with("cannot listen at 192.0.2.1:0: "), "{said}");
+        }
+        for typo in ["127.0.0.1", "127.0.0.1:80700", ":8070:", "localhost:http", "256.0.0.1:0", "[::1:0", ""] {
+            let named = quota(&["127.0.0.1:0", typo], 0).open(false, Vec::new()).await.err().unwrap().to_string();
+            assert!(named.starts_with(&format!("cannot listen at {typo}: ")), "{named}");
+        }
+    }
 
     #[tokio::test]
     async fn it_is_ready_when_the_volumes_are_known_and_somebody_sends_alerts() {

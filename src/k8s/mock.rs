@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Cluster;
 
 /// How a request is answered.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// As an API server does.
     Properly,
     /// With a failure.
@@ -24,17 +24,17 @@ pub(super) enum Reply {
 
 /// What the server has, and was asked.
 #[derive(Clone)]
-pub(super) struct Server(Arc<Mutex<State>>);
+pub(crate) struct Server(Arc<Mutex<State>>);
 
-pub(super) struct State {
-    pub(super) claim: Value,
+pub(crate) struct State {
+    pub(crate) claim: Value,
     /// `GET`, or `PATCH` and the size.
-    pub(super) asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
 }
 
 impl Server {
     /// A server; before each answer `script` sees the number of the request (from 1), and may change the claim.
-    pub(super) fn start(
+    pub(crate) fn start(
         claim: Value,
         script: impl FnMut(usize, &Method, &mut Value) -> Reply + Send + 'static,
     ) -> (Cluster, Self) {
@@ -44,12 +44,12 @@ impl Server {
         (Cluster::over(Client::new(service, "shop")), server)
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
     /// What the claim asks for now.
-    pub(super) fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         self.state().claim["spec"]["resources"]["requests"]["storage"].as_str().unwrap().to_owned()
     }
 
@@ -77,7 +77,7 @@ impl Server {
 }
 
 /// A server that gives these answers in turn, to whatever is asked; and what is asked.
-pub(super) fn scripted(answers: Vec<Response<Body>>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn scripted(answers: Vec<Response<Body>>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
     let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
@@ -92,7 +92,7 @@ pub(super) fn scripted(answers: Vec<Response<Body>>) -> (Cluster, Arc<Mutex<Vec<
 }
 
 /// A bound claim of 2 GiB.
-pub(super) fn claim() -> Value {
+pub(crate) fn claim() -> Value {
     json!({
         "metadata": {"name": "data", "resourceVersion": "1"},
         "spec": {"resources": {"requests": {"storage": "2Gi"}}},
@@ -126,16 +126,16 @@ fn properly(method: &Method, sent: &Value, claim: &mut Value) -> Response<Body> 
 }
 
 /// Somebody wrote to the claim.
-pub(super) fn changed(claim: &mut Value) {
+pub(crate) fn changed(claim: &mut Value) {
     let version: u64 = claim["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
     claim["metadata"]["resourceVersion"] = json!((version + 1).to_string());
 }
 
-pub(super) fn failure(code: u16, message: &str) -> Response<Body> {
+pub(crate) fn failure(code: u16, message: &str) -> Response<Body> {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
     response(code, &status.to_string())
 }
 
-pub(super) fn response(code: u16, text: &str) -> Response<Body> {
+pub(crate) fn response(code: u16, text: &str) -> Response<Body> {
     Response::builder().status(code).body(Body::from(text.as_bytes().to_vec())).unwrap()
 }

@@ -13,7 +13,7 @@ mod client;
 mod error;
 pub mod events;
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;
 mod pvc;
 mod quantity;
 mod volumes;

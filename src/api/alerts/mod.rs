@@ -24,6 +24,7 @@ mod upgrade;
 pub use board::{Kind, Printed};
 pub use press::Press;
 pub use state::{Alerts, Pace, Resolve};
+pub(super) use upgrade::__path_upgrade;
 pub use upgrade::{Asked, upgrade};
 
 #[cfg(test)]

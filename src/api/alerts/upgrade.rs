@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Alerts;
 use super::seat::Filter;
 use super::socket::{self, Pass};
-use crate::api::answer::Problem;
+use crate::api::answer::{ErrorBody, Problem};
 use crate::api::gate::{address, bearer};
 use crate::api::serve::Connection;
 
@@ -35,6 +35,14 @@ const LONGEST: usize = 64 << 10;
 ///
 /// The token comes as `?token=`, `Authorization: Bearer` or `Sec-WebSocket-Protocol: bearer.<token>`; no vendor header,
 /// which browsers cannot send.
+#[utoipa::path(get, path = "/ws/{internal_id}", tag = "alerts", security(("bearer" = []), ("query" = [])),
+    params(
+        ("internal_id" = String, Path, description = "Exactly a volume's id or name: that one; anything else: all"),
+    ),
+    responses(
+        (status = 101, description = "Frames follow, as docs/alerts.md has them"),
+        (status = 426, description = "It is no WebSocket", body = ErrorBody),
+    ))]
 pub async fn upgrade(
     State(alerts): State<Alerts>,
     path: Result<Path<String>, PathRejection>,

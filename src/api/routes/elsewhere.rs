@@ -21,16 +21,18 @@ const ROUTES: [(&str, &str); 9] = [
 /// Parts of a volume's path.
 const OF_A_VOLUME: [&str; 7] = ["files", "folders", "copy", "move", "rename", "compress", "decompress"];
 
+/// What of a volume Lightd does in a path below it, and who does that now.
+const FILES: &str = "kubectl cp and kubectl exec, or the path where the volume is mounted";
+
+/// Each route, with all that is below it, and what does that now.
+pub(super) fn table() -> Vec<(String, &'static str)> {
+    let of_a_volume = OF_A_VOLUME.into_iter().map(|part| (format!("/volumes/{{id}}/{part}"), FILES));
+    ROUTES.into_iter().map(|(path, what)| (path.to_owned(), what)).chain(of_a_volume).collect()
+}
+
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let answer = |what: &'static str| any(async move || Problem::Elsewhere(what));
-    let mut router = Router::new();
-    for (path, what) in ROUTES {
-        router = router.route(path, answer(what)).route(&format!("{path}/{{*rest}}"), answer(what));
-    }
-    for part in OF_A_VOLUME {
-        let what = "kubectl cp and kubectl exec, or the path where the volume is mounted";
-        router = router.route(&format!("/volumes/{{id}}/{part}"), answer(what));
-        router = router.route(&format!("/volumes/{{id}}/{part}/{{*rest}}"), answer(what));
-    }
-    router
+    table().into_iter().fold(Router::new(), |router, (path, what)| {
+        router.route(&path, answer(what)).route(&format!("{path}/{{*rest}}"), answer(what))
+    })
 }

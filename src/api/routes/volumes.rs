@@ -20,9 +20,10 @@ const FRESH: Duration = Duration::from_millis(50);
     (status = 201, description = "Made, or handed out for the first time", body = Success<VolumeBody>),
     (status = 200, description = "Handed out before", body = Success<VolumeBody>),
     (status = 400, description = "The body cannot be meant so", body = ErrorBody),
+    (status = 404, description = "It was deleted again meanwhile", body = ErrorBody),
     (status = 408, description = "The body did not come in time", body = ErrorBody),
     (status = 409, description = "Another volume of that name is there", body = ErrorBody),
-        (status = 507, description = "No room", body = ErrorBody),
+    (status = 507, description = "No room", body = ErrorBody),
 ))]
 pub(super) async fn create(State(api): State<Arc<Api>>, Body(body): Body<Option<CreateBody>>) -> Result<Response> {
     let wish = body.map(CreateBody::wish).transpose()?.unwrap_or_default();
@@ -79,7 +80,7 @@ pub(super) async fn quota(State(api): State<Arc<Api>>, Word(word): Word) -> Resu
     (status = 408, description = "The body did not come in time", body = ErrorBody),
     (status = 404, description = "There is no such volume", body = ErrorBody),
     (status = 409, description = "Not as things are: in use, or not that small", body = ErrorBody),
-        (status = 507, description = "No room", body = ErrorBody),
+    (status = 507, description = "No room", body = ErrorBody),
 ))]
 pub(super) async fn resize(
     State(api): State<Arc<Api>>,

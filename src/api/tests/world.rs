@@ -134,18 +134,27 @@ impl World {
     }
 
     pub(super) fn with(origins: Origins, limits: Limits) -> Self {
+        let shelf = Arc::new(Shelf::default());
+        *shelf.volumes.lock().unwrap() =
+            vec![volume(DATA, "data", Bytes::mib(2048)), volume("block", "block", Bytes::gib(1))];
+        Self::serving(shelf.clone(), shelf, origins, limits)
+    }
+
+    /// The router over a pod, or any other place.
+    pub(super) fn over(volumes: Arc<dyn Volumes>) -> Self {
+        Self::serving(volumes, Arc::default(), Origins::Any, Limits::new(0, 0))
+    }
+
+    fn serving(volumes: Arc<dyn Volumes>, shelf: Arc<Shelf>, origins: Origins, limits: Limits) -> Self {
         let state = tempfile::tempdir().unwrap();
         let tokens = Tokens { token_file: None, state_dir: state.path().to_owned(), mode: Tokens::PRIVATE };
         let keeper = Arc::new(Keeper::open(tokens.clone()).unwrap());
         let token = tokens.master().read().unwrap().as_str().to_owned();
-        let shelf = Arc::new(Shelf::default());
-        *shelf.volumes.lock().unwrap() =
-            vec![volume(DATA, "data", Bytes::mib(2048)), volume("block", "block", Bytes::gib(1))];
         let monitor = Monitor::new(Thresholds::default());
         let press = Press::start(monitor.clone());
         let tally = Arc::<Tally>::default();
         let settings = Settings { origins, ..Settings::default() };
-        let api = Api::new(shelf.clone(), monitor, keeper.clone(), limits, settings).counted(tally.clone());
+        let api = Api::new(volumes, monitor, keeper.clone(), limits, settings).counted(tally.clone());
         let (stop, stopping) = watch::channel(false);
         let router = router(Arc::new(api), press, stopping);
         Self { router, shelf, keeper, tally, token, _stop: stop, state }
