@@ -337,5 +337,5 @@ function listing(place) {
 }
 
 module.exports = {
-  MB, SCRATCH, ULLAGE, VENDOR, Server, Socket, assert, dd, listing, loops, main, mounted, must, request, run, sleep, take, test, until,
+  MB, SCRATCH, ULLAGE, VENDOR, Server, Socket, assert, dd, freePort, listing, loops, main, mounted, must, request, run, sleep, take, test, until,
 };

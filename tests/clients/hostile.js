@@ -11,7 +11,7 @@ const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const { fork } = require('node:child_process');
-const { MB, Server, VENDOR, assert, listing, main, sleep, take, test, until } = require('./bed');
+const { MB, Server, VENDOR, assert, freePort, listing, main, sleep, take, test, until } = require('./bed');
 
 // How much memory the server may ever have. With two thousand connections, a thousand sockets and debug assertions.
 const MOST_MEMORY = 256 * MB;
@@ -19,8 +19,12 @@ const MOST_MEMORY = 256 * MB;
 const PATIENCE = 5_000;
 
 const SEED = Number(process.env.SEED ?? 20_260_128);
-const FRAMES = 80_000;
-const BODIES = 20_000;
+// So many that are malformed, beside those that a mutation leaves sound.
+const FRAMES = 100_000;
+const BODIES = 100_000;
+
+const CLIENTS = 'ullage_alert_clients';
+const MALFORMED = 'ullage_alert_malformed_frames_total';
 
 // mulberry32: small, and the same everywhere.
 let state = SEED >>> 0;
@@ -64,6 +68,14 @@ function raw(parts, { ms = 5_000, every = 0, enough } = {}) {
       }
     });
   });
+}
+
+// What the server itself counts.
+async function metric(name) {
+  const text = await (await fetch(`http://127.0.0.1:${server.metrics}/metrics`)).text();
+  const found = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+  assert.ok(found.length > 0, `no ${name} in the metrics`);
+  return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
 const head = (line, ...more) =>
@@ -135,13 +147,15 @@ function mutated(texts) {
 
 // A message inside a sound frame.
 function message() {
-  switch (below(8)) {
+  switch (below(12)) {
     case 0: return frame(1, Buffer.from('['.repeat(below(5_000))));
     case 1: return frame(2, bytes(below(200)));
     case 2: return frame(9, bytes(below(126)));
     case 3: return frame(10, bytes(below(126)));
     case 4: return frame(1, Buffer.from(`{"event":"subscribe","volumes":[${'"..%2f..%2fetc",'.repeat(below(5))}""]}`));
-    default: return frame(1, mutated(MESSAGES));
+    case 5: return frame(1, mutated(MESSAGES));
+    // Certainly malformed, and sound as a frame: what breaks the protocol ends the connection, and all that is behind it.
+    default: return frame(1, Buffer.from(one(['{', '[]', 'null', '"x"', '{"event":}', '{"event":"power"} x', ']'.repeat(below(99)), `${below(1e9)}`])));
   }
 }
 
@@ -259,7 +273,9 @@ async function dropped(sockets, ms) {
 
 main(async () => {
   console.log(`seed ${SEED} (SEED=${SEED} repeats it)`);
-  server = await Server.start({ flags: ['--rate-limit', '0'] });
+  const metrics = await freePort();
+  server = await Server.start({ flags: ['--rate-limit', '0', '--metrics-listen', `127.0.0.1:${metrics}`] });
+  server.metrics = metrics;
   volume = await server.create({ size: 320, name: 'watched', sparse: true });
   const outside = path.join(server.dir, 'outside');
   fs.mkdirSync(outside);
@@ -336,7 +352,11 @@ main(async () => {
     const BATCH = 200;
     let sent = 0;
     let ended = 0;
-    await crowd(FRAMES / BATCH, 8, async (at) => {
+    let counted = 0;
+    const before = await metric(MALFORMED);
+    // Until the server has counted as many; three times that are sent at most.
+    await crowd((3 * FRAMES) / BATCH, 8, async (at) => {
+      if (counted >= FRAMES) return;
       const socket = await upgraded();
       const parts = [];
       for (let count = 0; count < BATCH - 1; count += 1) parts.push(message());
@@ -351,9 +371,12 @@ main(async () => {
       socket.end();
       await closed;
       ended += 1;
+      if (ended % 20 === 0) counted = (await metric(MALFORMED)) - before;
     });
-    console.log(`    ${sent} frames on ${ended} sockets`);
-  }, 180_000);
+    counted = (await metric(MALFORMED)) - before;
+    console.log(`    ${sent} frames on ${ended} sockets, of which the server counted ${counted} as malformed`);
+    assert.ok(counted >= FRAMES, `${counted} malformed frames`);
+  }, 300_000);
 
   await attack('thousands of names that nobody knows, in one frame', async () => {
     const names = Array.from({ length: 6_000 }, (_, at) => `n${at}`);
@@ -372,7 +395,9 @@ main(async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
     const statuses = new Map();
     const made = [];
-    await crowd(BODIES, 8, async () => {
+    const malformed = () => statuses.get(400) ?? 0;
+    await crowd(3 * BODIES, 8, async () => {
+      if (malformed() >= BODIES) return;
       const where = one(['/volumes', '/volumes/watched/resize', '/auth/tokens', '/volumes/nothing/resize']);
       const body = below(20) ? mutated(REQUESTS) : bytes(below(300));
       // A mutation can be sound: a volume that it would make shall not exist.
@@ -401,7 +426,8 @@ main(async () => {
     agent.destroy();
     console.log(`    answers: ${[...statuses].sort().map(([status, count]) => `${count} x ${status}`).join(', ')}`);
     assert.deepEqual(made, []);
-  });
+    assert.ok(malformed() >= BODIES, `${malformed()} malformed bodies`);
+  }, 300_000);
 
   await attack('bodies of 1 MiB and a byte, announced and in chunks', async () => {
     const body = Buffer.alloc(MB + 1, ' ');
@@ -447,6 +473,7 @@ main(async () => {
 
   await attack('1000 sockets that never read', async () => {
     const sockets = [];
+    const others = await metric(CLIENTS);
     await crowd(1_000, 50, async () => {
       const socket = await upgraded();
       socket.pause();
@@ -465,8 +492,16 @@ main(async () => {
     console.log(`    after 1 000 000 questions: server ${(server.memory() / MB).toFixed(0)} MB, ${server.descriptors()} descriptors`);
     await alert();
     await alert();
+    // Who asks and does not read is told to go, and cut; who is only silent answers no ping.
+    const began = Date.now();
+    await until('all of them are closed', async () => {
+      const left = (await metric(CLIENTS)) - others;
+      assert.ok(left <= 0, `${left} are open`);
+      return true;
+    }, 150_000);
+    console.log(`    all are closed after ${((Date.now() - began) / 1000).toFixed(0)} s: server ${(server.memory() / MB).toFixed(0)} MB`);
     for (const socket of sockets) socket.destroy();
-  }, 120_000);
+  }, 240_000);
 
   await test('afterwards: alive, bounded, and nothing leaked or touched', async () => {
     const calm = await until('the descriptors are back', () => {

@@ -86,6 +86,17 @@ main(async () => {
     const closed = await socket.end(6_000);
     assert.equal(closed.code, 4401, 'to the ttl');
 
+    // What fails uses nothing up.
+    const failing = await issue('1h', true);
+    const failed = (method, where, body) => server.ask(method, where, { token: failing.token, body }).then((answer) => answer.status);
+    assert.equal(await failed('GET', '/volumes/nothing'), 404);
+    assert.equal(await failed('POST', '/volumes', '{'), 400);
+    assert.equal(await failed('POST', '/volumes', ' '.repeat((1 << 20) + 1)).catch(() => 413), 413);
+    assert.equal(await failed('PUT', '/volumes'), 405);
+    assert.equal(await failed('GET', '/ws/x'), 426);
+    assert.equal(await failed('GET', '/volumes'), 200);
+    assert.equal(await failed('GET', '/volumes'), 401);
+
     const third = await issue('1h', true);
     // Not more: the twentieth bad token in a minute is the last to be told so.
     const all = await Promise.all(Array.from({ length: 8 }, () => status(third.token)));
@@ -141,6 +152,18 @@ main(async () => {
     assert.equal(other.code, undefined, 'an issued token is another');
     assert.equal(await status(issued), 200);
     await other.close();
+  });
+
+  await test('all issued ones are revoked with their file, and their sockets close with 4401', async () => {
+    const tokens = [await issue('1h'), await issue('1h', true)];
+    const sockets = await Promise.all(tokens.map(({ token }) => server.socket('x', { token })));
+    const master = await server.socket('x');
+    fs.rmSync(path.join(server.state, 'tokens.yaml'));
+    for (const socket of sockets) assert.equal((await socket.end(2_000)).code, 4401);
+    assert.equal(await status(tokens[0].token), 401);
+    assert.equal(master.code, undefined, 'the master token is another');
+    await master.close();
+    assert.equal(await status((await issue('1h')).token), 200, 'and others can be issued');
   });
 
   await test('set: from standard input, checked', async () => {

@@ -3,7 +3,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{ALLOW, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -113,7 +113,7 @@ fn subprotocol(headers: &HeaderMap) -> Option<Shown> {
 
 fn not_a_socket(method: &Method, rejection: &WebSocketUpgradeRejection) -> Response {
     if *method != Method::GET && *method != Method::HEAD {
-        return Problem::Method.into_response();
+        return ([(ALLOW, "GET, HEAD")], Problem::Method).into_response();
     }
     let reason = format!("This is a WebSocket: connect to it with ws:// ({})", rejection.body_text());
     let wanted = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
