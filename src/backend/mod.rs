@@ -59,8 +59,8 @@ pub trait Backend: Send + Sync {
     /// `EEXIST` where something is there already: nothing is ever formatted that this call did not make.
     fn provision(&self, dir: &VolumeDir, record: &Record) -> Result<()>;
 
-    /// Takes away what lies in the trash of a pool: the project that is free now, where it had one.
-    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>>;
+    /// Takes away what lies in the trash of a pool: its project is free then, where it had one.
+    fn reclaim(&self, dir: &VolumeDir) -> Result<()>;
 
     /// Forgets a volume that is gone.
     fn forget(&self, id: &VolumeId);

@@ -67,10 +67,14 @@ impl Engine {
     fn make_or_find(&self, id: &VolumeId, request: &CreateRequest) -> Result<(Record, bool)> {
         let pool = self.pool(&request.spec.pool)?;
         let request = &pool.as_it_can_be(request);
+        let at_work = pool.ledger.at_work();
         let found = self.find(id)?;
         // In another pool it would be made a second time, and both be refused once that one is back.
         if let Some(lost) = found.is_none().then(|| self.lost(id)).flatten() {
             return Err(lost);
+        }
+        if at_work.is_none() {
+            return Err(Error::NotServed { pool: pool.name().clone(), reason: "it is being opened".to_owned() });
         }
         match (decide(found.as_ref().map(|found| &found.record), request), found) {
             (Decision::Same, Some(found)) => return Ok((found.record, false)),

@@ -146,6 +146,11 @@ impl Error {
         }
     }
 
+    /// Whether it says that the limits of a pool hold nobody.
+    pub(super) fn is_no_limit(&self) -> bool {
+        matches!(self, Self::Backend(backend::Error::NoQuotas { .. } | backend::Error::LimitNotKept { .. }))
+    }
+
     /// A `Full` of any sort, met while growing: the size is refused, on this node and every other. Another node has not the pool
     /// of a volume that is there.
     pub(super) fn when_growing(self) -> Self {

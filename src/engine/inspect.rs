@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::pool::Pool;
 use super::room::Room;
 use super::{Engine, Error, Result};
 use crate::backend::Fault;
 use crate::config::PoolConfig;
-use crate::model::{Bytes, FsKind, VolumeId};
+use crate::model::{Bytes, FsKind, Usage, VolumeId};
 use crate::store::Record;
 
 /// Everything there is to say of a pool.
@@ -63,7 +64,7 @@ impl Engine {
 
     /// Every pool.
     pub fn pools(&self) -> Vec<PoolStatus> {
-        let status = |pool: &super::pool::Pool| {
+        let status = |pool: &Pool| {
             let room = pool.served().map_err(|_| pool.state().as_ref().err().cloned().unwrap_or_default());
             let room = room.and_then(|_| pool.room(&self.machine).map_err(|error| error.to_string()));
             let filesystems = pool.state().as_ref().map(|served| served.filesystems.clone()).unwrap_or_default();
@@ -76,7 +77,7 @@ impl Engine {
     pub fn pool_faults(&self, pool: &PoolStatus) -> Vec<Fault> {
         match &pool.room {
             Err(reason) => vec![Fault::PoolNotServed(reason.clone())],
-            Ok(room) if self.is_nearly_full(*room) => vec![Fault::PoolNearlyFull],
+            Ok(room) if is_nearly_full(room.total, room.free, room.reserve) => vec![Fault::PoolNearlyFull],
             Ok(_) => Vec::new(),
         }
     }
@@ -90,9 +91,15 @@ impl Engine {
     pub fn set_aside(&self) -> Vec<SetAside> {
         self.set_aside.read().expect("no holder panics").clone()
     }
+}
 
-    pub(super) fn is_nearly_full(&self, room: Room) -> bool {
-        let (available, total) = (room.free.saturating_sub(room.reserve), room.total.saturating_sub(room.reserve));
-        available < Bytes::new(total.get() / 10)
+impl Pool {
+    /// What [`Engine::pool_faults`] says of the pool, of which no volume has to be asked for it.
+    pub(super) fn is_nearly_full(&self, space: &Usage) -> bool {
+        is_nearly_full(space.total, space.available, self.config.reserve.of(space.total))
     }
+}
+
+fn is_nearly_full(total: Bytes, free: Bytes, reserve: Bytes) -> bool {
+    free.saturating_sub(reserve) < Bytes::new(total.saturating_sub(reserve).get() / 10)
 }

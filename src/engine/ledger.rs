@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use super::Result;
@@ -19,7 +19,11 @@ pub(super) struct Ledger {
 
 /// What was promised on one filesystem, by the pools that are served there.
 #[derive(Default)]
-pub(super) struct Books(Mutex<HashMap<PoolName, Promises>>);
+pub(super) struct Books {
+    /// The filesystem; none where a pool is alone.
+    device: Option<u64>,
+    pools: Mutex<HashMap<PoolName, Promises>>,
+}
 
 /// The books of every filesystem, by its number (`st_dev`), as long as any pool on it is served.
 #[derive(Default)]
@@ -53,7 +57,7 @@ impl Library {
         let mut all = self.0.lock().expect("no holder panics");
         let known = all.get(&device).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
-            let books = Arc::default();
+            let books = Arc::new(Books { device: Some(device), pools: Mutex::default() });
             all.retain(|_, books| books.strong_count() > 0);
             all.insert(device, Arc::downgrade(&books));
             books
@@ -66,15 +70,37 @@ impl Ledger {
         Self { ground: Arc::new(ground), books: RwLock::default(), under_way: RwLock::default() }
     }
 
-    /// The right to open the pool, while nobody has an admission.
+    /// The right to open the pool, while nobody makes anything in it.
     pub(super) fn at_rest(&self) -> Option<RwLockWriteGuard<'_, ()>> {
         self.under_way.try_write().ok()
     }
 
-    /// Begins anew, with no promise, beside the others on the pool's filesystem.
+    /// The right to make something in the pool, which is not opened meanwhile: what is looked for there and not found is not there.
+    /// `None`: it is just being opened.
+    pub(super) fn at_work(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        self.under_way.try_read().ok()
+    }
+
+    /// Begins anew, beside the others on the pool's filesystem. What was promised there before counts until it is known what there
+    /// is ([`Ledger::keep_only`]): it is nobody else's meanwhile.
     pub(super) fn begin(&self, library: &Library, device: u64) {
-        self.write_in(library.books(device));
-        self.own(|own| *own = Promises::none(&self.ground));
+        if !self.is_of(device) {
+            self.write_in(library.books(device));
+        }
+        self.own(|own| {
+            own.pending.clear();
+            own.lacking.clear();
+        });
+    }
+
+    /// There is nothing else.
+    pub(super) fn keep_only(&self, ids: &BTreeSet<VolumeId>) {
+        self.own(|own| own.volumes.retain(|id, _| ids.contains(id)));
+    }
+
+    /// Whether it counts on that filesystem.
+    pub(super) fn is_of(&self, device: u64) -> bool {
+        self.books.read().expect("no holder panics").device == Some(device)
     }
 
     /// Takes its promises out of the books of the filesystem.
@@ -84,7 +110,7 @@ impl Ledger {
 
     fn write_in(&self, books: Arc<Books>) {
         let mut now = self.books.write().expect("no holder panics");
-        now.0.lock().expect("no holder panics").remove(&self.ground.config.name);
+        now.pools.lock().expect("no holder panics").remove(&self.ground.config.name);
         *now = books;
     }
 
@@ -190,7 +216,7 @@ impl Ledger {
     /// Under the lock of the filesystem's books, this pool's promises among them.
     fn all<T>(&self, act: impl FnOnce(&mut HashMap<PoolName, Promises>) -> T) -> T {
         let books = self.books.read().expect("no holder panics"); // to the end: what was left is not written in
-        let mut all = books.0.lock().expect("no holder panics");
+        let mut all = books.pools.lock().expect("no holder panics");
         all.entry(self.ground.config.name.clone()).or_insert_with(|| Promises::none(&self.ground));
         act(&mut all)
     }

@@ -38,15 +38,23 @@ pub(super) struct VolumeLock<'a> {
 
 impl VolumeLocks {
     pub(super) fn lock(&self, id: &VolumeId) -> Result<VolumeLock<'_>> {
-        let is_behind = |held: &mut Held| held.volumes.get(id) == Some(&Holder::Behind);
-        let waited = self.given_back.wait_timeout_while(self.held(), PATIENCE, is_behind);
-        let (held, _) = waited.expect("no holder panics");
-        self.take(held, id, Holder::Call)
+        self.take(self.not_behind(id), id, Holder::Call)
+    }
+
+    /// For whoever looks, and mends what is wrong: callers wait for that too, as it does for what is done behind.
+    pub(super) fn lock_to_look(&self, id: &VolumeId) -> Result<VolumeLock<'_>> {
+        self.take(self.not_behind(id), id, Holder::Behind)
     }
 
     /// For what nobody has asked for: it never waits, and callers wait for it.
     pub(super) fn lock_behind(&self, id: &VolumeId) -> Result<VolumeLock<'_>> {
         self.take(self.held(), id, Holder::Behind)
+    }
+
+    /// When nothing is done behind on the volume, or that takes too long.
+    fn not_behind(&self, id: &VolumeId) -> MutexGuard<'_, Held> {
+        let is_behind = |held: &mut Held| held.volumes.get(id) == Some(&Holder::Behind);
+        self.given_back.wait_timeout_while(self.held(), PATIENCE, is_behind).expect("no holder panics").0
     }
 
     fn take<'a>(&'a self, mut held: MutexGuard<'a, Held>, id: &VolumeId, holder: Holder) -> Result<VolumeLock<'a>> {

@@ -217,7 +217,12 @@ impl Engine {
     /// Not to be found: it does not exist, unless it may lie in a pool that is out of reach.
     fn missing(&self, id: &VolumeId) -> Error {
         let anywhere = || self.pools.iter().find_map(|pool| self.out_of_reach(pool, id));
-        self.lost(id).or_else(anywhere).unwrap_or_else(|| Error::NoVolume(id.clone()))
+        let out_of_reach = self.lost(id).or_else(anywhere);
+        out_of_reach.unwrap_or_else(|| match self.find(id) {
+            Ok(None) => Error::NoVolume(id.clone()),
+            Ok(Some(_)) => Error::Unfinished(id.clone()), // just made, or its pool has come back
+            Err(error) => error,
+        })
     }
 
     fn out_of_reach(&self, pool: &Pool, id: &VolumeId) -> Option<Error> {

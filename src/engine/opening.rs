@@ -47,7 +47,8 @@ impl Pool {
         let mut proofs = Proofs::new();
         for fs in filesystems {
             match self.prove(machine, fs) {
-                Err(error) if self.does_not_hold(&error) => return Err(error.to_string()),
+                // Volumes that nothing else holds must not be used where limits do not. In a full pool it is not known.
+                Err(error) if error.is_no_limit() => return Err(error.to_string()),
                 proof => drop(proofs.insert(fs, proof.map_err(|error| error.to_string()))),
             }
         }
@@ -73,29 +74,25 @@ impl Pool {
         Err(Error::NotServed { pool: self.name().clone(), reason })
     }
 
-    /// Volumes that nothing else holds must not be used where limits do not. In a full pool it is not known.
-    fn does_not_hold(&self, error: &Error) -> bool {
-        self.backend.has_limits() && !error.is_no_space()
-    }
-
     /// Tries the filesystems again that could not be made: a pool that was full then may have room now.
-    pub(super) fn prove_again(&self, machine: &Machine) {
-        let Ok(mut served) = self.served() else { return };
+    ///
+    /// # Errors
+    /// Its limits do not hold: it must not be served any more.
+    pub(super) fn prove_again(&self, machine: &Machine) -> Result<()> {
+        let mut served = self.served()?;
         let refused = served.filesystems.iter().filter(|(_, proof)| proof.is_err()).map(|(fs, _)| *fs);
         for fs in refused.collect::<Vec<_>>() {
             match self.prove(machine, fs) {
                 Ok(()) => {
                     tracing::info!(pool = %self.name(), %fs, "the filesystem is available now");
                     served.filesystems.insert(fs, Ok(()));
-                    self.serve(Ok(served.clone()));
+                    self.serve(machine, Ok(served.clone()));
                 }
-                Err(error) if self.does_not_hold(&error) => {
-                    tracing::error!(pool = %self.name(), %error, "the pool is not served any more");
-                    self.serve(Err(error.to_string()));
-                }
+                Err(error) if error.is_no_limit() => return Err(error),
                 Err(_) => {} // said before
             }
         }
+        Ok(())
     }
 
     /// Makes and mounts a filesystem in the trash, where anything left is reclaimed.
@@ -111,13 +108,14 @@ impl Pool {
     }
 
     fn prove_once(&self, machine: &Machine, fs: FsKind) -> Result<()> {
-        let name = format!("probe-{fs}");
-        let scratch = self.trash_for(&VolumeId::from_name(&name));
+        // No volume has such an id.
+        let name = format!("proof/{fs}");
+        let scratch = self.trash_for(&VolumeId::from_name(&format!("proof-{fs}")));
         let limits = self.limits();
         let proven = self.try_proof(machine, limits.as_ref(), &name, &scratch, fs);
         match (self.backend.reclaim(&scratch), limits) {
-            (Ok(_), Some(limits)) => drop(limits.projects.remove(&name)),
-            (Ok(_), None) => {}
+            (Ok(()), Some(limits)) => drop(limits.projects.remove(&name)),
+            (Ok(()), None) => {}
             (Err(error), limits) => {
                 tracing::warn!(pool = %self.name(), %error, "what was tried stays in the trash for now");
                 limits.map(|limits| limits.projects.retire(&name, scratch.path()));

@@ -85,18 +85,21 @@ impl Pool {
         self.state().as_ref().map(Clone::clone).map_err(refused)
     }
 
-    pub(super) fn serve(&self, served: Result<Served, String>) {
+    pub(super) fn serve(&self, machine: &Machine, served: Result<Served, String>) {
         let is_lost = served.is_err();
         *self.state.write().expect("no holder panics") = served;
         if is_lost {
-            self.leave();
+            self.leave(machine);
         }
     }
 
-    /// Nothing of a pool that is not served counts for others any more: where it lay, or under that number, another filesystem
-    /// may come to lie.
-    fn leave(&self) {
-        self.ledger.leave();
+    /// What a pool that is not served has promised still counts for others, while its filesystem is there: limits go on to hold. Else
+    /// nothing of it does: where it lay, or under that number, another filesystem may come to lie.
+    fn leave(&self, machine: &Machine) {
+        let there = machine.files.stat(self.dir.path()).ok().flatten();
+        if there.is_none_or(|there| !self.ledger.is_of(there.id.device)) {
+            self.ledger.leave();
+        }
         let limits = self.limits.write().expect("no holder panics").take();
         if let Some(limits) = limits {
             limits.projects.leave(self.dir.path());
@@ -128,8 +131,8 @@ impl Pool {
         for name in machine.files.list(&self.dir.trash())? {
             let dir = VolumeDir::found_in_trash(&self.dir, &name);
             match (self.backend.reclaim(&dir), self.limits()) {
-                (Ok(_), Some(limits)) => limits.projects.release(dir.path()),
-                (Ok(_), None) => {}
+                (Ok(()), Some(limits)) => limits.projects.release(dir.path()),
+                (Ok(()), None) => {}
                 (Err(error), _) => drop(failed.get_or_insert(error)),
             }
         }

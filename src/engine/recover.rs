@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use super::ledger::Promise;
@@ -42,18 +43,23 @@ impl Engine {
 
     /// Serves a pool no more that is not there.
     fn keeps_serving(&self, pool: &Pool) -> bool {
-        let Err(error) = pool.still_there(&self.machine) else { return true };
+        pool.still_there(&self.machine).map_err(|error| self.lose(pool, error)).is_ok()
+    }
+
+    fn lose(&self, pool: &Pool, error: Error) {
         tracing::error!(pool = %pool.name(), %error, "the pool is not served any more");
         self.lost.remember(pool);
-        pool.serve(Err(match error {
+        let reason = match error {
             Error::NotServed { reason, .. } => reason,
             error => error.to_string(),
-        }));
-        false
+        };
+        pool.serve(&self.machine, Err(reason));
     }
 
     fn tend_served(&self, pool: &Pool) {
-        pool.prove_again(&self.machine);
+        if let Err(error) = pool.prove_again(&self.machine) {
+            return self.lose(pool, error);
+        }
         if let Some(Ok(false) | Err(_)) = PoolDisk::of(&self.machine, &pool.config).map(|disk| disk.reserve_again()) {
             tracing::warn!(pool = %pool.name(), "its image has holes, and there is no room to fill them");
         }
@@ -85,7 +91,11 @@ impl Engine {
     fn undo_again(&self, pool: &Pool) {
         let names = self.machine.files.list(&pool.dir.volumes()).unwrap_or_default(); // a pool that is lost says so itself
         let is_unknown = |name: &&String| VolumeId::parse(name).is_ok_and(|id| !pool.ledger.has(&id));
-        for name in names.iter().filter(is_unknown) {
+        let is_aside = |name: &str| {
+            let (path, aside) = (pool.dir.volumes().join(name), self.set_aside.read().expect("no holder panics"));
+            aside.iter().any(|aside| aside.path == path)
+        };
+        for name in names.iter().filter(is_unknown).filter(|name| !is_aside(name)) {
             if let Err(error) = self.recover_volume(pool, name) {
                 tracing::debug!(pool = %pool.name(), name, %error, "left alone for now");
             }
@@ -120,16 +130,17 @@ impl Engine {
             Err(_) => {} // said before
         }
         let is_served = served.is_ok();
-        pool.serve(served);
+        pool.serve(&self.machine, served);
         is_served
     }
 
     fn recover_pool(&self, pool: &Pool) -> Result<()> {
         pool.begin(&self.machine, &self.library)?;
         self.set_aside.write().expect("no holder panics").retain(|aside| !aside.path.starts_with(pool.dir.path()));
+        let mut known = BTreeSet::new();
         for name in self.machine.files.list(&pool.dir.volumes())? {
             match self.recover_volume(pool, &name) {
-                Ok(()) => {}
+                Ok(()) => known.extend(VolumeId::parse(&name)),
                 // A call that began before the pool was lost: it must not be undone under its hands.
                 Err(error @ Error::Busy(_)) => return Err(error),
                 Err(error) => {
@@ -140,6 +151,7 @@ impl Engine {
                 }
             }
         }
+        pool.ledger.keep_only(&known);
         Ok(())
     }
 
@@ -151,13 +163,17 @@ impl Engine {
         let dir = pool.dir.volume(&id);
         let Some(mut record) = self.records.load(&dir)? else {
             return match self.remains(&dir)? {
-                None => self.discard(pool, &id),
+                None => {
+                    pool.ledger.forget(&id);
+                    self.discard(pool, &id)
+                }
                 Some(reason) => Err(unreadable(&reason).into()),
             };
         };
         match record.phase {
             Phase::Creating => {
                 tracing::info!(volume = %id, "a volume that was not finished is undone");
+                pool.ledger.forget(&id);
                 self.discard(pool, &id)
             }
             Phase::Ready if record.taken_from.is_some() => self.recover_import(pool, &dir, &mut record),

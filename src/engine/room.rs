@@ -50,7 +50,7 @@ pub struct Room {
     pub promised: Bytes,
     /// The same of the sparse ones.
     pub promised_sparse: Bytes,
-    /// What may be promised to sparse volumes; `None`: no bound.
+    /// What may be promised to sparse volumes, less what other pools on the filesystem have promised to theirs; `None`: no bound.
     pub sparse_bound: Option<Bytes>,
     /// How many volumes there are.
     pub volumes: usize,
@@ -148,7 +148,9 @@ impl<'a> Account<'a> {
         let has_limits = self.own.ground.has_limits();
         let space = machine.files.space(dir.path())?;
         let unused = space.available.saturating_add(more);
-        let reserve = config.reserve.of(space.total);
+        // What any of them never hands out, none does.
+        let reserves = self.all().map(|promises| promises.ground.config.reserve.of(space.total));
+        let reserve = reserves.max().unwrap_or_default();
         let limits = self.all().map(Promises::limits).sum();
         let available = match config.overcommit {
             Overcommit::Unlimited if has_limits => unused.saturating_sub(reserve),
@@ -165,7 +167,11 @@ impl<'a> Account<'a> {
             available: available.round_down(),
             promised: self.own.sizes(false),
             promised_sparse: self.own.sizes(true),
-            sparse_bound: config.overcommit.of(space.total).filter(|_| !has_limits),
+            sparse_bound: config
+                .overcommit
+                .of(space.total)
+                .filter(|_| !has_limits)
+                .map(|bound| bound.saturating_sub(self.beside.iter().map(|promises| promises.sizes(true)).sum())),
             volumes: self.own.volumes.len(),
         })
     }

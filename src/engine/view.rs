@@ -83,7 +83,6 @@ impl View<'_> {
     }
 
     fn inspected(&self, found: Found) -> Result<Inspection> {
-        let machine = &self.engine.machine;
         let mut faults = self.drift(&found)?;
         let Found { pool, dir, record } = found;
         let backend = &pool.backend;
@@ -98,7 +97,7 @@ impl View<'_> {
         }
         faults.extend(self.fullness(pool, &record, &presence));
         faults.extend(self.engine.audited.faults(&record.id));
-        if self.engine.is_nearly_full(pool.room(machine)?) {
+        if pool.is_nearly_full(&self.engine.machine.files.space(pool.dir.path())?) {
             faults.push(Fault::PoolNearlyFull);
         }
         Ok(Inspection { record, presence, usage, faults })
@@ -121,7 +120,7 @@ impl View<'_> {
         if matches!(&seen, Ok(faults) if faults.is_empty()) {
             return Ok(Vec::new());
         }
-        let Ok(_lock) = engine.locks.lock_behind(id) else { return Ok(Vec::new()) };
+        let Ok(_lock) = engine.locks.lock_to_look(id) else { return Ok(Vec::new()) };
         match engine.find_in(pool, id)?.filter(|now| now.record.is_ready()) {
             Some(now) => Ok(with_absences(&now, pool.backend.mend_drift(&now.dir, &now.record)?)),
             None => Ok(Vec::new()),

@@ -55,9 +55,8 @@ impl Backend for LoopImages {
         self.provision(dir, record)
     }
 
-    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
-        self.machine.files.remove_tree(dir.path())?;
-        Ok(None)
+    fn reclaim(&self, dir: &VolumeDir) -> Result<()> {
+        Ok(self.machine.files.remove_tree(dir.path())?)
     }
 
     fn forget(&self, id: &VolumeId) {

@@ -98,11 +98,11 @@ impl ProjectDirs {
         Ok(record.spec.inodes.map_or(usage.bytes, |limit| limit.size_for(usage.inodes).max(usage.bytes)))
     }
 
-    /// Takes a volume out of the trash: its data, then its limit. Its project, once nothing has it any more.
+    /// Takes a volume out of the trash: its data, then its limit. Nothing has its project any more then.
     ///
     /// Killed in between, the record is still there to tell of which project it was. The tag tells only where no record does:
     /// its owner may have given the directory to anybody, whose limit is no business of ours.
-    pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+    pub(super) fn reclaim(&self, dir: &VolumeDir) -> Result<()> {
         let files = &self.machine.files;
         let (record, tag) = (Record::of_any_name(&**files, dir), tag_of(&self.machine, dir)?);
         let project = record.as_ref().and_then(|record| record.project).or(tag);
@@ -112,8 +112,7 @@ impl ProjectDirs {
             let claim = record.filter(|record| record.phase == Phase::Creating);
             self.unlimit(dir, project, claim.map(|record| (limit_of(&record, record.spec.size), tag.is_some())))?;
         }
-        files.remove_tree(dir.path())?;
-        Ok(project)
+        Ok(files.remove_tree(dir.path())?)
     }
 
     /// Takes the limit of a project away of which nothing is left. Of a claim it is said which limit it would have had, and whether

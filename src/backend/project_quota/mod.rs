@@ -54,7 +54,7 @@ impl Backend for ProjectDirs {
         self.provision(dir, record)
     }
 
-    fn reclaim(&self, dir: &VolumeDir) -> Result<Option<ProjectId>> {
+    fn reclaim(&self, dir: &VolumeDir) -> Result<()> {
         self.reclaim(dir)
     }
 

@@ -1,5 +1,3 @@
-use std::cmp::Ordering;
-
 use super::ProjectDirs;
 use crate::backend::{Error, Result};
 use crate::model::{Bytes, FsKind, ProjectId, ProjectLimit};
@@ -8,6 +6,9 @@ use crate::store::{PoolDir, VolumeDir};
 /// What a scratch directory may take, and what is tried.
 const LIMIT: Bytes = Bytes::mib(1);
 const TRIED: Bytes = Bytes::mib(4);
+
+/// In pieces of which size at least it is tried: less may be left where the filesystem's blocks are smaller.
+const PIECE: Bytes = Bytes::new(4096);
 
 impl ProjectDirs {
     /// The filesystem of the pool, where it can hold projects to limits.
@@ -51,12 +52,10 @@ impl ProjectDirs {
         // A directory of ext4 takes a block of its own.
         let before = quotas.usage(scratch.path(), project)?.unwrap_or_default().bytes;
         let written = quotas.try_filling(&dir, TRIED)?;
-        match before.saturating_add(written).cmp(&LIMIT) {
-            Ordering::Equal => Ok(()),
-            Ordering::Less => Err(Error::LimitUnproven { dir, written }),
-            Ordering::Greater => {
-                Err(Error::NoQuotas { dir, reason: format!("of a limit of {LIMIT}, {written} could be written") })
-            }
+        let taken = before.saturating_add(written);
+        if taken > LIMIT {
+            return Err(Error::NoQuotas { dir, reason: format!("of a limit of {LIMIT}, {written} could be written") });
         }
+        if LIMIT.saturating_sub(taken) < PIECE { Ok(()) } else { Err(Error::LimitUnproven { dir, written }) }
     }
 }

@@ -104,7 +104,7 @@ impl Work {
 
 /// The one is begun, and before it asks the machine for the `at`th time the other is done, as far as it gets: it may have
 /// to wait for a lock of the first. `None`: the one asks less often.
-fn between<A, B: Send + 'static>(
+pub(super) fn between<A, B: Send + 'static>(
     world: &Arc<World>,
     at: usize,
     one: impl FnOnce(&World) -> A,

@@ -1,12 +1,15 @@
 //! Pools that are lost, found again, not ours; and what lies in them.
 
 use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use ullage::engine::{Engine, Kind};
+use ullage::engine::{CreateRequest, Engine, Kind, Result};
 use ullage::host::fake::{Fake, How};
 use ullage::model::{Bytes, PoolName, VolumeId};
 
 use super::kind;
+use super::looks::between;
 use crate::world::{POOL, Volume, World, pool};
 
 fn two_pools() -> World {
@@ -112,6 +115,54 @@ fn a_name_that_a_lost_pool_has_is_made_in_no_other() {
     world.restart(How::Kill);
     world.engine.recover();
     world.create(&Volume::xfs("db")).unwrap();
+}
+
+/// What is looked for in a pool that is not served is not found; a moment later, when the pool is back, it is there all the same.
+#[test]
+fn no_call_into_which_a_pool_comes_back_makes_or_deletes_what_it_has_not_seen() {
+    fn in_other(name: &'static str) -> CreateRequest {
+        let mut request = Volume::xfs(name).request();
+        request.spec.pool = PoolName::parse("other").unwrap();
+        request
+    }
+    type Call = fn(&World) -> Result<()>;
+    let calls: [(&str, Call); 2] = [
+        ("create", |world| world.engine.create(&in_other("db")).map(drop)),
+        ("delete", |world| world.engine.delete(&VolumeId::from_name("db"))),
+    ];
+    for (what, call) in calls {
+        let moments = (1..).map_while(|at| {
+            // It is passed over before the other is looked into.
+            let pools = vec![pool("other", "/other"), pool("default", POOL)];
+            let mut world = World::with(Fake::new(Bytes::gib(100)), pools);
+            let files = world.fake.machine().files;
+            world.engine.create(&in_other("db")).unwrap();
+            lose(&world, "/other/pool.yaml");
+            files.create_dir(Path::new("/other/something")).unwrap();
+            world.restart(How::Kill); // so that nobody remembers what it had
+            world.engine.recover();
+            let (tell, told) = mpsc::channel::<()>();
+            let come_back = move |world: &World| {
+                files.rename(Path::new("/kubelet/lost"), Path::new("/other/pool.yaml")).unwrap();
+                world.engine.tend();
+                drop(tell);
+            };
+            // It looks into the other when the pool is back.
+            let slow_call = move |world: &World| {
+                world.fake.meanwhile(1, move || drop(told.recv_timeout(Duration::from_millis(200))));
+                call(world)
+            };
+            let world = Arc::new(world);
+            let ((), done) = between(&world, at, come_back, slow_call)?;
+            world.engine.tend(); // no more pool that could not be opened under the hands of the call
+            let is_there = world.engine.record(&VolumeId::from_name("db")).is_ok();
+            let is_whole = world.fake.machine().files.stat(Path::new("/other/volumes/db/image")).unwrap().is_some();
+            let is_deleted = what == "delete" && done.is_ok();
+            assert_eq!((is_there, is_whole), (!is_deleted, !is_deleted), "{what} at step {at} of the return: {done:?}");
+            Some(())
+        });
+        assert!(moments.count() > 3, "{what}");
+    }
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn promises_without_a_bound_are_nobody_elses_concern() {
 }
 
 #[test]
-fn a_pool_counts_while_it_is_served_and_again_after_a_restart() {
+fn a_pool_counts_after_a_restart_and_while_its_limits_hold_though_it_is_not_served() {
     let mut world = Arc::into_inner(two(Bytes::gib(100), [Backend::Quota; 2])).unwrap();
     create(&world, "left", "a", Bytes::gib(60)).unwrap();
     world.restart(How::Kill);
@@ -175,10 +175,13 @@ fn a_pool_counts_while_it_is_served_and_again_after_a_restart() {
     let files = world.fake.machine().files;
     files.rename(Path::new("/left/pool.yaml"), Path::new("/kubelet/lost")).unwrap();
     world.engine.tend();
-    assert_eq!(room(&world, "right"), 100);
+    assert_eq!(world.engine.pools()[0].room.as_ref().ok(), None, "it is not served");
+    assert_eq!(room(&world, "right"), 40);
     files.rename(Path::new("/kubelet/lost"), Path::new("/left/pool.yaml")).unwrap();
     world.engine.tend();
     assert_eq!(room(&world, "right"), 40);
+    world.engine.delete(&VolumeId::from_name("a")).unwrap();
+    assert_eq!(room(&world, "right"), 100);
 }
 
 /// What a call has been admitted, and the project that it has chosen, stand in no record yet.
