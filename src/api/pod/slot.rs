@@ -130,7 +130,7 @@ impl Slot {
         let size = self.last_size().unwrap_or_default();
         match claims.read(claim).await {
             Ok(found) => self.wish().learn(&found, size),
-            Err(_) => self.wish().fail(),
+            Err(error) => self.wish().fail(&error),
         }
     }
 

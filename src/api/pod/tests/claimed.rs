@@ -130,3 +130,23 @@ async fn while_the_filesystem_waits_for_the_kubelet_nothing_is_full_and_nothing_
         assert!(matches!(&*event, Event::Measured(_) | Event::Resized { .. }), "{event:?}");
     }
 }
+
+/// The one read at the start fails, and the volume seems to be full.
+#[tokio::test(start_paused = true)]
+async fn a_growth_that_waits_is_known_soon_after_the_api_server_did_not_answer() {
+    let (node, told) = (Node::new().await, told(Growth::NotFound, Duration::ZERO));
+    node.driver.resize(&node.volume, AFTER).await.unwrap();
+    claim(&told, AFTER, BEFORE);
+    told.is_silent.store(true, Ordering::Relaxed);
+    let pod = node.pod(&told);
+    pod.meet().await;
+    let monitor = Monitor::new(Thresholds::default());
+    monitor.set_targets(pod.targets().unwrap());
+    assert_eq!(look(&monitor).await, (AFTER, Level::Full), "nobody knows better");
+    told.is_silent.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    look(&monitor).await;
+    // It is read behind that look.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(look(&monitor).await, (BEFORE, Level::Ok));
+}
