@@ -26,7 +26,7 @@ async fn a_token_that_is_replaced_closes_its_own_sockets() {
 #[tokio::test]
 async fn a_token_that_expires_closes_its_sockets_then() {
     let world = World::new(&[("db", 1024)]).await;
-    let (issued, expires) = world.keeper().issue(Duration::from_secs(1), true).unwrap();
+    let (issued, expires) = world.keeper().issue(Duration::from_secs(5), true).unwrap();
     let mut client = world.client_with("any", issued.as_str()).await;
     assert_eq!(client.rest().await.1, 4401);
     let late = OffsetDateTime::now_utc() - expires;
