@@ -97,11 +97,7 @@ impl Catalog {
 
     /// Every volume, as it is now; where that cannot be read in time, as it was.
     pub(super) async fn read(&self) -> Result<List, Error> {
-        let read = self.reads.ask(|| list(self.volumes.clone(), self.seen.clone()));
-        read.await.unwrap_or_else(|| {
-            let known = self.seen().list.map(|(_, list)| list);
-            known.ok_or_else(|| Error::Failed("the volumes cannot be listed: a disk does not answer".to_owned()))
-        })
+        self.newest().await.unwrap_or_else(|| self.last().ok_or_else(unanswered))
     }
 
     /// The volume that is called so.
@@ -111,7 +107,21 @@ impl Catalog {
         {
             return Ok(volume.clone());
         }
-        lookup(&self.read().await?, word).cloned().ok_or(Error::NotFound)
+        match self.newest().await {
+            Some(list) => lookup(&list?, word).cloned().ok_or(Error::NotFound),
+            // It may have been made since: only a list of now can say that there is none.
+            None => self.last().and_then(|list| lookup(&list, word).cloned()).ok_or_else(unanswered),
+        }
+    }
+
+    /// Every volume, as it is now; none where that cannot be read in time.
+    async fn newest(&self) -> Option<Result<List, Error>> {
+        self.reads.ask(|| list(self.volumes.clone(), self.seen.clone())).await
+    }
+
+    /// What was read last, however long ago.
+    fn last(&self) -> Option<List> {
+        self.seen().list.map(|(_, list)| list)
     }
 
     /// What was read a moment ago.
@@ -129,6 +139,10 @@ impl Catalog {
     fn seen(&self) -> Seen {
         self.seen.read().expect("nothing panics while it is held").clone()
     }
+}
+
+fn unanswered() -> Error {
+    Error::Failed("the volumes cannot be listed: a disk does not answer".to_owned())
 }
 
 async fn list(volumes: Arc<dyn Volumes>, seen: Arc<RwLock<Seen>>) -> Result<List, Error> {

@@ -181,7 +181,7 @@ mod tests {
             let said = listen(addresses, some).await.unwrap_err().to_string();
             assert!(said.starts_with("cannot listen at 192.0.2.1:0: "), "{said}");
         }
-        for typo in ["127.0.0.1", "127.0.0.1:80700", ":8070:", "localhost:http", "256.0.0.1:0", "[::1:0", ""] {
+        for typo in ["127.0.0.1", "127.0.0.1:80700", ":8070:", "localhost:http", "[::1:0", ""] {
             let named = quota(&["127.0.0.1:0", typo], 0).open(false, Vec::new()).await.err().unwrap().to_string();
             assert!(named.starts_with(&format!("cannot listen at {typo}: ")), "{named}");
         }

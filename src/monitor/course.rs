@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::growth::{Growth, believed};
+use super::growth::{Belief, believed};
 use super::pace::{Rates, Timing};
 use super::status::{Event, Status};
 use crate::model::{Bytes, Level, Reading, Thresholds, VolumeId};
@@ -32,7 +32,7 @@ pub(super) struct Course {
     pub(super) warnings: u64,
     /// Where the volume's own warning begins.
     pub(super) warn_percent: Option<u8>,
-    growth: Option<Growth>,
+    belief: Belief,
     rates: Rates,
     /// The numbers that were last told, and when.
     told: Option<(Instant, Reading)>,
@@ -45,7 +45,7 @@ impl Course {
             status: Arc::new(Status::new(id)),
             warnings: 0,
             warn_percent,
-            growth: None,
+            belief: Belief::default(),
             rates: Rates::default(),
             told: None,
             reminder: None,
@@ -74,7 +74,7 @@ impl Course {
         let Rules { thresholds, timing } = rules;
         let thresholds = thresholds.of_volume(self.warn_percent);
         let status = Arc::make_mut(&mut self.status);
-        let reading = believed(&mut self.growth, status.reading.as_ref(), reading, behind, now, timing.growth);
+        let reading = believed(&mut self.belief, status.reading.as_ref(), reading, behind, now, timing.growth);
         // A look begins up to a tick early.
         self.rates.see(status.started, &reading, timing.shortest / 2);
         let (before, previous) = (status.reading.replace(reading), status.level);
@@ -164,7 +164,7 @@ impl Course {
             timing.wait(&thresholds.of_volume(self.warn_percent), status.level, reading, &self.rates)
         });
         // A device that grew: its filesystem follows within the blink of an eye, or waits for somebody.
-        let is_growing = self.growth.is_some_and(|growth| growth.is_young(started, timing.growth));
+        let is_growing = self.belief.is_growing(started, timing.growth);
         started + if is_growing { wait.min(timing.shortest * 2) } else { wait }
     }
 }

@@ -120,6 +120,11 @@ impl Board {
         self.cards.iter_mut().filter(|(volume, _)| wanted(volume)).map(|(_, card)| card.shown()).collect()
     }
 
+    /// How many there are of these.
+    pub(super) fn count(&self, wanted: impl Fn(&VolumeId) -> bool) -> usize {
+        self.cards.keys().filter(|volume| wanted(volume)).count()
+    }
+
     /// What was said after that number, as far back as is kept.
     pub(super) fn since(&self, number: u64) -> Vec<Arc<Printed>> {
         self.recent.iter().filter(|printed| printed.number > number).cloned().collect()

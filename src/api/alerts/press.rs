@@ -85,6 +85,11 @@ impl Press {
         (board.last(), board.shown(wanted))
     }
 
+    /// How many volumes there are that are wanted.
+    pub(super) fn count(&self, wanted: impl Fn(&VolumeId) -> bool) -> usize {
+        self.0.desk.board().count(wanted)
+    }
+
     /// The last storage messages about the volumes that are wanted, the oldest first.
     pub(super) fn words(&self, most: usize, wanted: impl Fn(&VolumeId) -> bool) -> Vec<Arc<Printed>> {
         let mut kept = self.0.desk.board().since(0);

@@ -22,8 +22,8 @@ pub(super) struct Seat {
     heard: u64,
     /// The alerts that it was told and that are not over.
     told: Vec<u64>,
-    /// How many volumes it was shown last.
-    shown: usize,
+    /// How many volumes it hears of, as far as it was counted.
+    volumes: usize,
 }
 
 /// What one volume may have to say at once: an alert, in two frames; that it is over; that it is lost.
@@ -40,7 +40,7 @@ impl Filter {
 
 impl Seat {
     pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, heard: 0, told: Vec::new(), shown: 0 }
+        Self { filter, heard: 0, told: Vec::new(), volumes: 0 }
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -53,7 +53,12 @@ impl Seat {
 
     /// How many frames all that it hears of may have for it at once, in good order.
     pub(super) fn burst(&self) -> usize {
-        self.shown * FRAMES_OF_A_VOLUME
+        self.volumes * FRAMES_OF_A_VOLUME
+    }
+
+    /// There are so many now. Of those that have gone there may still be something to say.
+    pub(super) fn count(&mut self, volumes: usize) {
+        self.volumes = self.volumes.max(volumes);
     }
 
     /// The first of all: how things stand; what was before is nothing it missed.
@@ -96,7 +101,7 @@ impl Seat {
     }
 
     fn show(&mut self, shown: &[Arc<Shown>], outbox: &mut Outbox) {
-        self.shown = shown.len();
+        self.volumes = shown.len();
         for shown in shown.iter().filter(|shown| self.filter.wants(&shown.volume)) {
             if let Some((number, frames)) = &shown.alert
                 && !self.told.contains(number)

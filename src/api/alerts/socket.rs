@@ -104,8 +104,18 @@ impl Socket {
             Step::Due => return self.clock.strike(&mut self.outbox, self.alerts.gate.keeper().now()),
             Step::Over(farewell) => return Some(farewell),
         }
-        let most = self.clock.pace.urgent + self.seat.burst();
-        self.outbox.is_over(most).then_some((TRY_AGAIN, "too slow"))
+        self.is_over().then_some((TRY_AGAIN, "too slow"))
+    }
+
+    /// Whether more waits than its volumes may have to say at once; also those that came after it.
+    fn is_over(&mut self) -> bool {
+        let urgent = self.clock.pace.urgent;
+        if !self.outbox.is_over(urgent + self.seat.burst()) {
+            return false;
+        }
+        let volumes = self.alerts.press.count(|volume| self.seat.filter().wants(volume));
+        self.seat.count(volumes);
+        self.outbox.is_over(urgent + self.seat.burst())
     }
 
     fn catch_up(&mut self) {

@@ -78,8 +78,8 @@ async fn a_list_is_new_when_it_is_there_however_long_it_took() {
 #[tokio::test(start_paused = true)]
 async fn where_no_list_comes_the_last_one_is_given() {
     let (slow, catalog) = slow(LIMIT * 100);
-    let said = catalog.read().await.err().unwrap().to_string();
-    assert_eq!(said, "the volumes cannot be listed: a disk does not answer");
+    let unanswered = "the volumes cannot be listed: a disk does not answer";
+    assert_eq!(catalog.read().await.err().unwrap().to_string(), unanswered);
     sleep(LIMIT * 100).await;
     *slow.takes.lock().unwrap() = Duration::ZERO;
     assert_eq!(catalog.read().await.unwrap()[0].id.as_str(), "v2", "what came too late is old");
@@ -87,7 +87,8 @@ async fn where_no_list_comes_the_last_one_is_given() {
     catalog.forget();
     let begin = tokio::time::Instant::now();
     assert_eq!(catalog.find("same").await.unwrap().id.as_str(), "v2");
-    assert_eq!(catalog.find("none").await.err(), Some(Error::NotFound));
+    // It may have been made since.
+    assert_eq!(catalog.find("none").await.err().unwrap().to_string(), unanswered);
     assert_eq!((begin.elapsed(), slow.looks.load(Ordering::SeqCst)), (LIMIT, 3));
 }
 

@@ -162,9 +162,10 @@ impl Pod {
 #[async_trait]
 impl Volumes for Pod {
     async fn list(&self) -> Result<Vec<Volume>, Error> {
+        let slots = self.slots();
+        join_all(slots.iter().map(|slot| slot.meet())).await;
         // As they were measured last: one that does not answer holds up no list.
-        let listed = |slot: Arc<Slot>| self.volume(&slot, slot.size().unwrap_or_default());
-        Ok(self.slots().into_iter().map(listed).collect())
+        Ok(slots.iter().map(|slot| self.volume(slot, slot.size().unwrap_or_default())).collect())
     }
 
     async fn create(&self, create: Create) -> Result<Created, Error> {

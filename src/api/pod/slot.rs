@@ -37,6 +37,9 @@ pub(super) struct ClaimGauge {
 /// A filesystem that does not answer in that time hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So long a list waits for the first measurement of a volume.
+const FIRST: Duration = Duration::from_millis(200);
+
 impl Slot {
     pub(super) fn new(name: &str, claim: Option<String>, mounted: Option<(PathBuf, Arc<MountGauge>)>) -> Self {
         Self {
@@ -77,6 +80,14 @@ impl Slot {
             }
         }
         self.size().ok_or_else(|| format!("the filesystem of volume {} does not answer", self.name))
+    }
+
+    /// Sees to it that it was measured, if that can be done in a moment. Where somebody is at it, nobody else waits: it may hang.
+    pub(super) async fn meet(&self) {
+        if self.size().is_none() && self.look.try_lock().is_ok() {
+            // An error: it is lost, or hangs, and its size stays unknown.
+            let _ = tokio::time::timeout(FIRST, self.measured()).await;
+        }
     }
 
     /// Gives it out. Whether that is the first time.
@@ -130,7 +141,7 @@ impl Slot {
         let size = self.last_size().unwrap_or_default();
         match claims.read(claim).await {
             Ok(found) => self.wish().learn(&found, size),
-            Err(_) => self.wish().fail(),
+            Err(error) => self.wish().fail(&error),
         }
     }
 

@@ -3,6 +3,7 @@ mod handed;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::host::linux;
@@ -13,6 +14,8 @@ struct Told {
     growth: Growth,
     /// The claim, where it may be read.
     claim: Mutex<Option<Claim>>,
+    /// The API server does not answer who reads it.
+    is_silent: AtomicBool,
     /// What it was asked.
     asked: Mutex<Vec<String>>,
     delay: Duration,
@@ -26,6 +29,9 @@ impl Claims for Told {
 
     async fn read(&self, name: &str) -> k8s::Result<Claim> {
         self.asked.lock().unwrap().push(format!("read {name}"));
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Err(k8s::Error::Slow(Duration::from_secs(2)));
+        }
         self.claim.lock().unwrap().clone().ok_or_else(|| k8s::Error::NotFound(name.to_owned()))
     }
 
@@ -53,7 +59,7 @@ fn pod_of(volumes: &str, growth: Growth, provision: Option<&str>) -> (Arc<Pod>, 
 }
 
 fn told(growth: Growth, delay: Duration) -> Arc<Told> {
-    Arc::new(Told { growth, claim: Mutex::default(), asked: Mutex::default(), delay })
+    Arc::new(Told { growth, claim: Mutex::default(), is_silent: AtomicBool::default(), asked: Mutex::default(), delay })
 }
 
 fn pod_over(volumes: &str, told: Arc<Told>, provision: Option<&str>) -> Arc<Pod> {

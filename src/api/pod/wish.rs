@@ -3,7 +3,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::k8s::Claim;
+use crate::k8s::{Claim, Error};
 use crate::model::Bytes;
 
 /// What a volume's claim is known to ask for, and when it is asked again. Pure.
@@ -23,8 +23,10 @@ pub(super) struct Wish {
 
 /// A client may ask for the quota many times a second; the API server is for all.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
-/// Where it answered nothing: a claim without the right to read it, or no cluster.
-const AFTER_FAILURE: Duration = Duration::from_secs(300);
+/// Where it said no: a claim without the right to read it, or none of that name.
+const AFTER_REFUSAL: Duration = Duration::from_secs(300);
+/// Where it said nothing. Until it is known whether a growth waits, a volume that waits for its filesystem seems to be full.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 impl Wish {
     pub(super) fn new() -> Self {
@@ -63,8 +65,9 @@ impl Wish {
     }
 
     /// It could not be read.
-    pub(super) fn fail(&mut self) {
-        self.next_look = Instant::now() + AFTER_FAILURE;
+    pub(super) fn fail(&mut self, error: &Error) {
+        let is_refused = matches!(error, Error::Forbidden(_) | Error::NotFound(_));
+        self.next_look = Instant::now() + if is_refused { AFTER_REFUSAL } else { AFTER_FAILURE };
     }
 
     /// It was grown, or is being grown.

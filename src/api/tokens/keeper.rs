@@ -189,7 +189,9 @@ impl Keeper {
         self.book.refresh();
         let (revoked, has_jumped) = (self.book.revoked(), self.drift.has_jumped(self.clock.as_ref()));
         self.changes.send_if_modified(|epoch| {
-            let is_revoked = std::mem::replace(&mut epoch.revoked, revoked) != revoked;
+            // Another thread may have been here since that was read, and know of more.
+            let is_revoked = revoked > epoch.revoked;
+            epoch.revoked = epoch.revoked.max(revoked);
             epoch.jumps += u64::from(has_jumped);
             if is_revoked {
                 tracing::info!("the file of the issued tokens was removed: they are refused");

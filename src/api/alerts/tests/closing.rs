@@ -26,11 +26,11 @@ async fn a_token_that_is_replaced_closes_its_own_sockets() {
 #[tokio::test]
 async fn a_token_that_expires_closes_its_sockets_then() {
     let world = World::new(&[("db", 1024)]).await;
-    let (issued, expires) = world.keeper().issue(Duration::from_secs(1), true).unwrap();
+    let (issued, expires) = world.keeper().issue(Duration::from_secs(5), true).unwrap();
     let mut client = world.client_with("any", issued.as_str()).await;
     assert_eq!(client.rest().await.1, 4401);
     let late = OffsetDateTime::now_utc() - expires;
-    assert!(late >= time::Duration::ZERO && late < time::Duration::milliseconds(300), "{late}");
+    assert!(late >= time::Duration::ZERO && late < time::Duration::SECOND, "{late}");
 }
 
 #[tokio::test]
@@ -55,13 +55,13 @@ async fn a_clock_that_is_set_forward_ends_what_has_expired_by_it_at_once() {
     let mut short = world.client_with("any", short.as_str()).await;
     let mut others = [world.client("any").await, world.client_with("any", long.as_str()).await];
     world.keeper().refresh();
-    assert_eq!(short.hear(50).await, ["event", "stats db"]);
+    assert_eq!(short.hear(500).await, ["event", "stats db"]);
     clock.jump(3600);
     world.keeper().refresh();
     let ended = tokio::time::timeout(Duration::from_secs(1), short.rest()).await.expect("it goes on");
     assert_eq!(ended.1, 4401);
     for other in &mut others {
-        assert_eq!(other.hear(50).await, ["event", "stats db"]);
+        assert_eq!(other.hear(500).await, ["event", "stats db"]);
     }
 }
 
@@ -76,10 +76,10 @@ async fn tokens_that_are_revoked_close_their_sockets_and_no_others() {
     for client in &mut revoked {
         assert_eq!(client.rest().await.1, 4401);
     }
-    assert_eq!(master.hear(100).await, ["event", "stats db"]);
+    assert_eq!(master.hear(500).await, ["event", "stats db"]);
     // One that is issued after that is good.
     let mut late = world.client_with("any", issue(false).as_str()).await;
-    assert_eq!(late.hear(100).await, ["event", "stats db"]);
+    assert_eq!(late.hear(500).await, ["event", "stats db"]);
 }
 
 #[tokio::test]

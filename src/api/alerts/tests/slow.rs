@@ -17,9 +17,12 @@ async fn glutton(world: &World) -> Client {
     }
     // Until nothing more can be written to it.
     let written = || world.alerts.press.counters().frames();
-    let mut before = 0;
-    while std::mem::replace(&mut before, written()) != written() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    let (mut before, mut same) = (0, 0);
+    while same < 3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = written();
+        same = if now == before && now > 0 { same + 1 } else { 0 };
+        before = now;
     }
     client
 }
@@ -35,7 +38,7 @@ async fn one_that_never_reads_delays_nobody_and_is_dropped() {
     let begin = Instant::now();
     world.leave("db", 5).await;
     client.until("daemon_message").await;
-    assert!(begin.elapsed() < Duration::from_millis(200), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
     world.clients(1).await;
     assert_eq!(world.closes(1006), 1, "no close frame could be written");
     drop(glutton);
@@ -43,12 +46,12 @@ async fn one_that_never_reads_delays_nobody_and_is_dropped() {
 
 #[tokio::test]
 async fn one_that_is_slow_gets_its_alert_and_then_is_closed() {
-    let pace = Pace { patience: Duration::from_secs(3), moment: Duration::from_millis(50), ..Pace::default() };
+    let pace = Pace { moment: Duration::from_millis(50), ..Pace::default() };
     let world = World::with(&[("db", 1024), ("other", 1000)], pace).await;
     let mut glutton = glutton(&world).await;
     world.leave("db", 5).await;
-    // Longer than a moment after it is told to go.
-    tokio::time::sleep(Duration::from_millis(3500)).await;
+    // Longer than a moment after it is told to go, and far less than it has from then.
+    tokio::time::sleep(pace.patience + Duration::from_millis(500)).await;
     let (heard, code) = glutton.rest().await;
     assert_eq!(code, 1013);
     assert_eq!(heard.iter().filter(|frame| *frame == "daemon_message db").count(), 1);
@@ -63,7 +66,7 @@ async fn more_than_the_bound_is_too_much_only_for_one_that_is_blocked() {
     let pace = Pace { urgent: 2, moment: Duration::from_secs(9), ..Pace::default() };
     let world = World::with(&[("a", 0), ("b", 0), ("c", 0), ("db", 1024), ("other", 1000)], pace).await;
     let mut client = world.client("any").await;
-    assert_eq!(client.hear(100).await.len(), 1 + 6 + 5);
+    assert_eq!(client.hear(500).await.len(), 1 + 6 + 5);
     let mut glutton = glutton(&world).await;
     let begin = Instant::now();
     // Five volumes may have twenty frames for it at once.
@@ -95,5 +98,20 @@ async fn who_reads_is_not_closed_for_having_many_full_volumes() {
                 join_all(names.iter().map(|name| world.leave(name, available))).await;
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn nor_for_many_that_come_full_after_it() {
+    let world = World::narrow(&[("db", 1024)]).await;
+    let mut client = world.client("any").await;
+    client.until("stats").await;
+    let names: Vec<_> = (0..200).map(|number| format!("v{number}")).collect();
+    join_all(names.iter().map(|name| world.make(name, 0))).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut alerts = 0;
+    while alerts < names.len() {
+        let frame = client.next().await.expect("it was closed");
+        alerts += usize::from(frame["event"] == "daemon_message");
     }
 }

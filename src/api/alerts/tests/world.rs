@@ -70,6 +70,11 @@ fn reading(available: u64) -> Reading {
     Reading { size: Bytes::mib(2048), available: Bytes::mib(available), ..Reading::default() }
 }
 
+async fn watch(monitor: &Monitor, id: VolumeId, gauge: Arc<Tank>) {
+    monitor.add(Target { id: id.clone(), gauge, generation: 0, warn_percent: None });
+    monitor.measure(&id).await;
+}
+
 impl World {
     pub(super) async fn new(volumes: &[(&str, u64)]) -> Self {
         Self::with(volumes, Pace::default()).await
@@ -106,8 +111,7 @@ impl World {
         let tank = |(volume, available): &(&str, u64)| (id(volume), Arc::new(Tank(Mutex::new(reading(*available)))));
         let tanks: BTreeMap<_, _> = volumes.iter().map(tank).collect();
         for (id, gauge) in tanks.clone() {
-            monitor.add(Target { id: id.clone(), gauge, generation: 0, warn_percent: None });
-            monitor.measure(&id).await;
+            watch(&monitor, id, gauge).await;
         }
         let (stop, stopping) = watch::channel(false);
         let resolve = Arc::new(Names(tanks.keys().cloned().collect()));
@@ -122,6 +126,11 @@ impl World {
         let world = Self { address, alerts, stop, token, settings, tanks, _state: state };
         world.settle().await;
         world
+    }
+
+    /// Another volume is there from now on.
+    pub(super) async fn make(&self, volume: &str, available: u64) {
+        watch(&self.alerts.monitor, id(volume), Arc::new(Tank(Mutex::new(reading(available))))).await;
     }
 
     /// Leaves a volume so many MiB.

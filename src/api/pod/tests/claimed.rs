@@ -71,10 +71,7 @@ async fn a_volume_is_what_can_be_told_of_it() {
     let (node, told) = (Node::new().await, told(Growth::NotFound, Duration::ZERO));
     let pod = node.pod(&told);
     let met = volume(&pod, "data").await;
-    assert_eq!((met.backend, met.fs, met.size), (None, None, Bytes::ZERO), "nobody has looked");
-    pod.targets().unwrap()[0].gauge.read().unwrap();
-    let seen = volume(&pod, "data").await;
-    assert_eq!((seen.backend, seen.fs, seen.size), (Some(Backend::Loop), Some(FsKind::Ext4), BEFORE));
+    assert_eq!((met.backend, met.fs, met.size), (Some(Backend::Loop), Some(FsKind::Ext4), BEFORE), "nobody else looks");
     let made = datetime!(2026-01-28 12:00 UTC);
     let mut bare = Claim::bare("c", BEFORE, BEFORE);
     bare.created = Some(made);
@@ -129,4 +126,24 @@ async fn while_the_filesystem_waits_for_the_kubelet_nothing_is_full_and_nothing_
     while let Ok(event) = events.try_recv() {
         assert!(matches!(&*event, Event::Measured(_) | Event::Resized { .. }), "{event:?}");
     }
+}
+
+/// The one read at the start fails, and the volume seems to be full.
+#[tokio::test(start_paused = true)]
+async fn a_growth_that_waits_is_known_soon_after_the_api_server_did_not_answer() {
+    let (node, told) = (Node::new().await, told(Growth::NotFound, Duration::ZERO));
+    node.driver.resize(&node.volume, AFTER).await.unwrap();
+    claim(&told, AFTER, BEFORE);
+    told.is_silent.store(true, Ordering::Relaxed);
+    let pod = node.pod(&told);
+    pod.meet().await;
+    let monitor = Monitor::new(Thresholds::default());
+    monitor.set_targets(pod.targets().unwrap());
+    assert_eq!(look(&monitor).await, (AFTER, Level::Full), "nobody knows better");
+    told.is_silent.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    look(&monitor).await;
+    // It is read behind that look.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(look(&monitor).await, (BEFORE, Level::Ok));
 }
