@@ -149,7 +149,7 @@ fn no_call_into_which_a_pool_comes_back_makes_or_deletes_what_it_has_not_seen() 
             };
             // It looks into the other when the pool is back.
             let slow_call = move |world: &World| {
-                world.fake.meanwhile(1, move || drop(told.recv_timeout(Duration::from_millis(200))));
+                world.fake.meanwhile(1, move || told.recv_timeout(Duration::from_millis(200)).unwrap_or_default());
                 call(world)
             };
             let world = Arc::new(world);
