@@ -1,6 +1,7 @@
 //! Pools of limits on a real kernel: the engine over XFS and ext4 with project quotas. `tests/run guest` has such a kernel.
 
 mod deep;
+mod drift;
 mod hostlet;
 mod ids;
 mod pools;
@@ -219,7 +220,7 @@ fn the_numbers_are_the_limits_and_of_the_pool_what_is_less() {
     let (total, used, available) = read();
     assert_eq!((total, used), (SIZE, Bytes::mib(16)));
     assert!(available <= free && free < Bytes::mib(1), "{available} of {free}");
-    assert_eq!(world.faults(&volume), ["PoolNearlyFull"]);
+    assert_eq!(world.faults(&volume), ["VolumeOutOfStorage", "PoolNearlyFull"]);
     fs::remove_file(others).unwrap();
     soon("the room is back", || read().2 == Bytes::mib(48));
     take_down(&world, &[&volume]);

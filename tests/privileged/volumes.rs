@@ -44,7 +44,7 @@ fn a_reserved_volume_can_be_filled_though_others_have_filled_the_pool() {
         fill_pool(&world);
         let written = fill(&target.join("data"));
         assert!(written.get() > FILLED.get() / 10 * 9, "on {pool}: {} of {FILLED}", written.get());
-        assert_eq!(world.faults(&volume), ["PoolNearlyFull"], "on {pool}");
+        assert_eq!(world.faults(&volume), ["VolumeOutOfStorage", "PoolNearlyFull"], "on {pool}");
         fs::remove_file(world.scratch.dir().join("others")).unwrap();
         world.take_down(&[&volume]);
     }

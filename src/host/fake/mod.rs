@@ -25,6 +25,7 @@ use disk::{Disk, Ino};
 use loops::Loops;
 use mounts::FakeMount;
 use projects::Limits;
+pub use quotas::Lie;
 
 /// The machine. Clones are the same one.
 #[derive(Clone)]
@@ -50,17 +51,6 @@ pub enum How {
     Reboot,
     /// Power is lost: the disk has only what was synced.
     PowerCut,
-}
-
-/// How a kernel does not keep what it says of limits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lie {
-    /// It enforces them, and refuses nothing.
-    Bounds,
-    /// It takes them, and keeps none.
-    Takes,
-    /// It takes them away, and keeps them.
-    Clears,
 }
 
 /// What a volume's filesystem looks like from outside.

@@ -4,9 +4,20 @@ use nix::errno::Errno;
 
 use super::disk::Ino;
 use super::projects::{Ground, Held};
-use super::{Fake, Lie, World};
+use super::{Fake, World};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result, Strays};
 use crate::model::{Bytes, Owner, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
+
+/// How a kernel does not keep what it says of limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// It enforces them, and refuses nothing.
+    Bounds,
+    /// It takes them, and keeps none.
+    Takes,
+    /// It takes them away, and keeps them.
+    Clears,
+}
 
 impl Fake {
     /// Lets the disk's filesystem treat projects that way: that of a kernel without quotas where it is `None`. At first it

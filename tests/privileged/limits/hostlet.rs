@@ -50,7 +50,7 @@ fn a_directory_of_hostlet_becomes_a_volume_with_its_files_its_id_and_its_limit()
     let wine = fs::metadata(target.join("wine")).unwrap();
     assert_eq!((wine.uid(), wine.gid(), wine.len()), (1001, 1002, 10 << 20));
     assert_eq!(fill(&target.join("more")), Bytes::new(SIZE.get() - (10 << 20)), "root, too, has no more");
-    assert_eq!(world.faults(&shop), [""; 0]);
+    assert_eq!(world.faults(&shop), ["VolumeOutOfStorage"]);
     assert_eq!(world.engine.record(&shop.id()).unwrap().spec.warn_percent, Some(50));
     fs::remove_dir(&apps).unwrap();
     take_down(&world, &[&shop]);
