@@ -1,6 +1,8 @@
-//! The floor: one handler of the same framework that answers as much, and nothing else: no token, no volume, no table.
+//! The floors: one handler of the same framework that answers as much, and nothing else: no token, no volume, no table. Once
+//! with connections as those of the program, and once as the framework serves by itself.
 
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -9,8 +11,27 @@ use ullage::api::serve;
 
 use crate::Result;
 
-/// Set for the process that is the bare server: with how many workers.
-pub(crate) const THREADS: &str = "ULLAGE_BENCH_BARE";
+/// Set for the process that is a bare server: with how many workers, and which floor.
+pub(crate) const BARE: &str = "ULLAGE_BENCH_BARE";
+
+/// Who looks after connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Floor {
+    /// `ullage::api::serve`: what is compared is what the program does with a request.
+    Ours,
+    /// `axum::serve`: what anybody else would begin with.
+    Axum,
+}
+
+impl Floor {
+    const ALL: [(Self, &'static str); 2] = [(Self::Ours, "ours"), (Self::Axum, "axum")];
+
+    /// What [`BARE`] is set to.
+    pub(crate) fn with(self, threads: usize) -> String {
+        let name = Self::ALL.iter().find(|(floor, _)| *floor == self).map_or("", |(_, name)| name);
+        format!("{name} {threads}")
+    }
+}
 
 /// As much as the answer to `GET /volumes/{id}/quota`.
 #[derive(Serialize)]
@@ -56,12 +77,15 @@ const QUOTA: Quota = Quota {
     timestamp: "2026-01-28T15:30:00.123456789Z",
 };
 
-/// The number of workers, in the process that shall be it.
-pub(crate) fn asked() -> Option<usize> {
-    std::env::var(THREADS).ok()?.parse().ok()
+/// Which it is and the number of its workers, in the process that shall be one.
+pub(crate) fn asked() -> Option<(Floor, usize)> {
+    let set = std::env::var(BARE).ok()?;
+    let (name, threads) = set.split_once(' ')?;
+    let floor = Floor::ALL.into_iter().find(|(_, known)| *known == name)?.0;
+    Some((floor, threads.parse().ok()?))
 }
 
-pub(crate) fn serve(threads: usize) -> Result<()> {
+pub(crate) fn serve((floor, threads): (Floor, usize)) -> Result<()> {
     let mut builder = if threads == 0 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     if threads > 0 {
         builder.worker_threads(threads);
@@ -70,8 +94,11 @@ pub(crate) fn serve(threads: usize) -> Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("listen={}", listener.local_addr()?);
         let router = Router::new().route("/volumes/{id}/quota", get(quota));
-        // Connections are looked after as those of the program: what is compared is what it does with a request.
-        serve::serve(vec![listener], router, std::future::pending()).await;
+        match floor {
+            Floor::Ours => serve::serve(vec![listener], router, std::future::pending()).await,
+            // Its default is to let small answers wait for more.
+            Floor::Axum => axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), router).await?,
+        }
         Ok(())
     })
 }

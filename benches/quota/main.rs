@@ -2,7 +2,7 @@
 //!
 //! - `latency`: a volume is filled at full speed; from the crossing of the threshold to the frame;
 //! - `clients`: ten thousand WebSockets on one process, what each takes, and when the last of them hears;
-//! - `requests`: requests a second, beside a bare handler of the same framework;
+//! - `requests`: requests a second, beside a bare handler of the same framework, served as the program serves and as the framework does;
 //! - `memory`: what `ullage quota-api` has in memory, beside the bare one;
 //! - `rest`: the processor time of volumes that nobody writes to.
 //!
@@ -49,8 +49,8 @@ const PARTS: [Part; 5] = [
 ];
 
 fn main() -> ExitCode {
-    if let Some(threads) = bare::asked() {
-        return place::ended(bare::serve(threads));
+    if let Some(asked) = bare::asked() {
+        return place::ended(bare::serve(asked));
     }
     place::ended(match place::inside() {
         Some(root) => measure(&root),

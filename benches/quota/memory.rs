@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
+use crate::bare::Floor;
 use crate::report::{Verdict, float};
 use crate::server::Server;
 use crate::socket::Listener;
@@ -16,7 +17,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 pub(crate) fn run(root: &Path) -> Result<Vec<Verdict>> {
     let standalone = Server::standalone(&root.join("standalone"))?;
     let volume = standalone.client().create("held", 512, "ext4", true)?;
-    let bare = Server::bare(&root.join("bare"), 0)?;
+    let bare = Server::bare(&root.join("bare"), Floor::Ours, 0)?;
     let mut kept = TcpStream::connect(bare.address)?;
     write!(kept, "GET /volumes/held/quota HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let pod = Server::pod(&root.join("pod"), &volume.path)?;

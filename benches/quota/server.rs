@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
+use crate::Result;
+use crate::bare::{self, Floor};
 use crate::client::Client;
 use crate::program::ullage;
-use crate::{Result, bare};
 
 /// Whoever has it may do everything.
 pub(crate) const TOKEN: &str = "lightd_0123456789abcdef0123456789abcdef";
@@ -43,11 +44,11 @@ impl Server {
         Self::quota(command, root)
     }
 
-    /// This program as the bare server, with so many workers; 0: all on the first thread.
-    pub(crate) fn bare(root: &Path, threads: usize) -> Result<Self> {
+    /// This program as a bare server, with so many workers; 0: all on the first thread.
+    pub(crate) fn bare(root: &Path, floor: Floor, threads: usize) -> Result<Self> {
         fs::create_dir_all(root)?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.env(bare::THREADS, threads.to_string());
+        command.env(bare::BARE, floor.with(threads));
         Self::start(command, root)
     }
 

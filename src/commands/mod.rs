@@ -5,6 +5,7 @@ mod caretaker;
 pub mod cluster;
 mod doors;
 mod driver;
+mod ending;
 mod error;
 mod herald;
 mod inject;

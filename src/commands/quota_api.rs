@@ -5,9 +5,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::doors::listen;
+use super::ending::died;
 use super::herald::PodHerald;
 use super::quota::Quota;
-use super::serve::died;
 use super::signals::{Signals, until};
 use super::{Error, Result};
 use crate::api::pod::{NamedVolume, Pod, Settings};

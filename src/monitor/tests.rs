@@ -16,6 +16,7 @@ struct Fake {
     inside: AtomicUsize,
     is_hung: Mutex<bool>,
     is_aside: AtomicBool,
+    behind: Mutex<Option<Bytes>>,
     released: Condvar,
 }
 
@@ -42,6 +43,10 @@ impl Gauge for Fake {
         self.inside.fetch_sub(1, Ordering::SeqCst);
         let says = self.says.lock().unwrap().clone();
         says.expect("something to say")
+    }
+
+    fn behind(&self) -> Option<Bytes> {
+        *self.behind.lock().unwrap()
     }
 
     fn is_aside(&self) -> bool {
@@ -257,6 +262,30 @@ async fn a_growth_is_told_when_the_filesystem_has_followed_and_raises_no_alarm()
     gauge.sized(500, 400);
     secs(5).await;
     assert_eq!(drain_news(&mut events), ["resized 19.5Gi>500Mi"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_growth_is_looked_at_often_while_it_is_young_and_never_less_than_its_room_asks_for() {
+    let (near, far) = (Fake::new(201), Fake::new(0));
+    far.sized(1_000_000, 900_000);
+    let (monitor, mut events) = watch(&[("near", &near), ("far", &far)]);
+    secs(1).await;
+    near.sized(2000, 201);
+    far.sized(2_000_000, 900_000);
+    *near.behind.lock().unwrap() = Some(Bytes::mib(1000));
+    *far.behind.lock().unwrap() = Some(Bytes::mib(1_000_000));
+    secs(6).await;
+    for (while_young, seconds) in [(true, 50), (false, 500)] {
+        let before = (near.looks(), far.looks());
+        secs(seconds).await;
+        let looks = |gauge: &Fake, before: usize| (gauge.looks() - before) as u64 / seconds;
+        assert!((18..=20).contains(&looks(&near, before.0)), "{}", looks(&near, before.0));
+        let expected = if while_young { 9..=10 } else { 0..=0 };
+        assert!(expected.contains(&looks(&far, before.1)), "{}", looks(&far, before.1));
+        secs(10).await;
+    }
+    assert_eq!(monitor.status(&id("near")).unwrap().reading.unwrap().size, Bytes::mib(1000));
+    assert_eq!(drain_news(&mut events), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

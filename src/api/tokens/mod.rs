@@ -30,13 +30,15 @@ mod master;
 mod record;
 mod token;
 mod ttl;
+mod verdict;
 
 pub use book::{End, Taken};
 #[cfg(test)]
 pub(super) use clock::fake::FakeClock;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
-pub use keeper::{Epoch, Grant, Keeper, Verdict};
+pub use keeper::Keeper;
 pub use master::{Settings, TokenFile};
 pub use token::{InvalidToken, Key, Token};
 pub use ttl::{InvalidTtl, LONGEST_TTL, parse_ttl};
+pub use verdict::{Epoch, Grant, Verdict};
