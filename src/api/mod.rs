@@ -17,7 +17,7 @@ pub mod tally;
 pub mod tokens;
 pub mod volumes;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -63,6 +63,12 @@ pub struct Settings {
     /// What this place is called itself: never one of its volumes.
     pub own_names: Vec<String>,
 }
+
+/// What `/openapi.json` is. Made when somebody asks for it: few do, and what it takes in memory is much for a pod.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    let document = routes::document().to_json().expect("a document of texts and numbers");
+    document.into()
+});
 
 impl Api {
     /// The API over some volumes, measured by `monitor`.
@@ -136,15 +142,12 @@ pub fn router(api: Arc<Api>, press: Press, stopping: watch::Receiver<bool>) -> R
         stopping,
         pace: Pace::default(),
     };
-    let (routes, document) = routes::routes();
-    let document = document.to_json().expect("a document of texts and numbers");
-    let document = Bytes::from(document);
     let browsers = Browsers::of(&api.settings.origins);
     let page = if api.settings.page { page::routes() } else { Router::new() };
-    routes
+    routes::routes()
         .merge(page)
         .route("/ws/{internal_id}", any(alerts::upgrade).with_state(alerts))
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
+        .route("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())))
         .fallback(async || Problem::NoRoute)
         .method_not_allowed_fallback(async || Problem::Method)
         // The first is met first.

@@ -17,16 +17,24 @@ use utoipa_axum::routes;
 use super::Api;
 use document::Document;
 
-/// The routes and the document that describes them, made from the same words.
-pub(super) fn routes() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
-    let described = OpenApiRouter::with_openapi(Document::openapi())
+/// Everything that can be asked for.
+pub(super) fn routes() -> Router<Arc<Api>> {
+    described().split_for_parts().0.merge(elsewhere::routes())
+}
+
+/// The document that describes it, made from the same words.
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    let mut document = described().split_for_parts().1;
+    document::complete(&mut document);
+    document
+}
+
+fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(public::ping))
         .routes(routes!(auth::issue))
         .routes(routes!(volumes::create, volumes::list))
         .routes(routes!(volumes::show, volumes::delete))
         .routes(routes!(volumes::quota))
-        .routes(routes!(volumes::resize));
-    let (router, mut document) = described.split_for_parts();
-    document::complete(&mut document);
-    (router.merge(elsewhere::routes()), document)
+        .routes(routes!(volumes::resize))
 }
