@@ -45,6 +45,6 @@ fn a_full_volume_of_any_depth_goes_though_a_part_of_it_has_left_its_project() {
     fill(&wide.join("side0/full"));
     drop(dir);
     world.engine.audit();
-    assert_eq!(world.faults(&volume), ["NotAudited"]);
+    assert_eq!(world.faults(&volume), ["VolumeOutOfStorage", "NotAudited"]);
     take_down(&world, &[&volume]);
 }
