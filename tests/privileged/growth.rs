@@ -105,7 +105,9 @@ fn nothing_zeroes_the_inode_tables_that_growing_added_to_an_ext4() {
         world.create(&volume).unwrap();
     }
     world.expand(&volume, GROWN).unwrap();
+    assert!(world.allocated(&volume) >= GROWN, "growing punched holes: {}", world.allocated(&volume));
     world.bring_up(&volume);
+    assert!(world.allocated(&volume) >= GROWN, "mounting punched holes: {}", world.allocated(&volume));
     std::thread::sleep(Duration::from_secs(7)); // the kernel's thread would begin after some five
     assert!(world.allocated(&volume) >= GROWN, "it punches holes: {}", world.allocated(&volume));
     world.take_down(&[&volume]);

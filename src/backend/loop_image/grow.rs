@@ -39,22 +39,25 @@ impl LoopImages {
         let Some(fs) = record.spec.content.filesystem() else { return Ok(Growth::Done) };
         match path.map(|path| self.grow_at(path, fs)) {
             // A pod may have it read-only, and where it is staged it takes writes.
-            None | Some(Err(Error::GrowthReadOnly)) => {}
-            Some(grown) => return grown,
+            None | Some(Err(Error::GrowthReadOnly)) => {
+                let mounts = self.mounts_of(device)?;
+                match mounts.iter().find(|mount| self.takes_writes(mount, device)) {
+                    Some(mount) => self.grow_at(&mount.target, fs)?,
+                    None if mounts.is_empty() => return Ok(Growth::Pending), // mounted only in another namespace
+                    None => return Err(Error::GrowthReadOnly),
+                }
+            }
+            Some(grown) => grown?,
         }
-        let mounts = self.mounts_of(device)?;
-        match mounts.iter().find(|mount| self.takes_writes(mount, device)) {
-            Some(mount) => self.grow_at(&mount.target, fs),
-            None if mounts.is_empty() => Ok(Growth::Pending), // mounted only in another namespace
-            None => Err(Error::GrowthReadOnly),
-        }
+        self.keep_reserved(dir, record)?; // an ext4 zeroes what is new of it, by punching holes
+        Ok(Growth::Done)
     }
 
-    fn grow_at(&self, path: &Path, fs: FsKind) -> Result<Growth> {
+    fn grow_at(&self, path: &Path, fs: FsKind) -> Result<()> {
         match self.machine.mounts.grow(path, fs) {
             Err(error) if error.errno() == Some(Errno::EPERM) => Err(Error::GrowthNotPermitted),
             Err(error) if error.errno() == Some(Errno::EROFS) => Err(Error::GrowthReadOnly),
-            grown => Ok(grown.map(|()| Growth::Done)?),
+            grown => Ok(grown?),
         }
     }
 

@@ -75,6 +75,7 @@ impl LoopImages {
         if grows {
             self.set_capacity(dir, record, device.device())?; // adopted, it may still have its old size
             mount = self.grow_detached(mount, &device, fs, options)?;
+            self.keep_reserved(dir, record)?; // as in `follow`
         }
         if hides_writes {
             mount.set_read_only()?;

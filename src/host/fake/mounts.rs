@@ -74,7 +74,7 @@ impl World {
     /// Grows the filesystem on a device, asked through a mount; without one it is not mounted.
     pub(super) fn grow(&mut self, device: u32, through: Option<&FakeMount>) -> Result<(), Errno> {
         let size = self.loops.get(device).ok_or(Errno::ENXIO)?.size;
-        let refuse = self.refuse_online_ext4;
+        let (refuse, punches) = (self.refuse_online_ext4, self.knows_fallocate);
         let fs = self.fs_mut(device).ok_or(Errno::EINVAL)?;
         let is_asked = fs.kind == FsKind::Xfs || fs.size < size;
         match through.filter(|_| is_asked) {
@@ -82,8 +82,13 @@ impl World {
             Some(mount) if mount.refuses_writes() => return Err(Errno::EROFS),
             _ => {}
         }
+        let zeroes = fs.kind == FsKind::Ext4 && fs.size < size && punches;
         fs.size = fs.size.max(size);
         let image = self.loops.get(device).ok_or(Errno::ENXIO)?.image;
+        if zeroes {
+            let inode = self.now.inode_mut(image);
+            inode.allocated = inode.allocated.saturating_sub(METADATA); // by punching holes
+        }
         self.sync_inode(image);
         Ok(())
     }

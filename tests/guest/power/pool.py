@@ -66,7 +66,7 @@ class Pool:
         self.in_flight = call
         said = place.do(around.format(call.line()), patience=300)
         if not call.is_answered(said):
-            raise Wrong(f"{call} was refused: {said}\n{place.do('cat /mnt/log')}")
+            raise Wrong(f"{call} was refused: {said}\n{place.do('why')}")
         self.answered(said)
 
     def answered(self, said):
@@ -112,7 +112,7 @@ class Pool:
         said = place.do(call.line())
         is_pending = call.is_pending(said) and not place.grows_mounted_ext4
         if not call.is_answered(said) and not call.is_done_already(said) and not is_pending:
-            raise Wrong(f"{call}, in flight when the power went, is refused now: {said}\n{place.do('cat /mnt/log')}")
+            raise Wrong(f"{call}, in flight when the power went, is refused now: {said}\n{place.do('why')}")
         self.state, self.in_flight = call.after(self.state, said), None
         if is_pending:  # until it is mounted next
             self.leave(place)

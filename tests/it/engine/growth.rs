@@ -81,6 +81,27 @@ fn where_a_mounted_ext4_may_not_grow_the_next_stage_finishes_it() {
 }
 
 #[test]
+fn an_ext4_that_zeroes_what_is_new_of_it_keeps_every_block_it_was_promised() {
+    for online in [true, false] {
+        let world = World::new();
+        world.fake.refuse_online_ext4(!online);
+        let volume = Volume::new("db", EXT4, false);
+        world.create(&volume).unwrap();
+        let allocated = || world.fake.machine().files.stat(&volume.image()).unwrap().unwrap().allocated;
+        let path = online.then(|| {
+            world.stage(&volume).unwrap();
+            volume.staging()
+        });
+        world.expand(&volume, Bytes::gib(2), path.as_deref()).unwrap();
+        if path.is_none() {
+            world.stage(&volume).unwrap();
+        }
+        assert_eq!(world.fake.filesystem(&volume.image()).unwrap().size, Bytes::gib(2));
+        assert_eq!(allocated(), Bytes::gib(2), "online: {online}");
+    }
+}
+
+#[test]
 fn what_one_reader_has_grows_where_it_is_staged_with_writes() {
     for (stage_flags, expected) in [(&[][..], Ok(Bytes::gib(2))), (&["ro"], Err(Kind::NotNow))] {
         let world = World::new();
