@@ -22,26 +22,26 @@ class Cuts:
     def run(self, machine, backend, ullage, seed, scratch):
         pools = [Pool.make(scratch / f"{fs}.disk", fs, backend) for fs in backend.pools]
         with ThreadPoolExecutor(1) as examiner:
-            examined = []
+            examined = []  # each with the name of its round
             for number in range(self.rounds + len(pools)):  # the last ones only look at what the last cuts have left
                 pool, random = pools[number % len(pools)], Random(f"{seed} {number}")
+                name = f"round {number} on {pool.fs}"
+                found = lambda copy, name=name: examined.append((name, examiner.submit(self.examine, copy, machine, ullage)))
                 try:
-                    copy = self.round(machine, pool, random, scratch / f"round-{number}.disk", number < self.rounds)
-                    if copy:
-                        examined.append(examiner.submit(self.examine, copy, machine, ullage))
-                    while examined and examined[0].done():
-                        examined.pop(0).result()
+                    self.round(machine, pool, random, scratch / f"round-{number}.disk", found, number < self.rounds)
                 except (Wrong, Refused) as error:
-                    raise Wrong(f"round {number} on {pool.fs}: {error}") from None
-            for last in examined:
-                last.result()
+                    # It may have gone wrong before that: what the checkers say of it is worth more.
+                    raise Wrong("\n".join([f"{name}: {error}", *filter(None, (complaint(*one) for one in examined))])) from None
+                while examined and (len(examined) > 2 or examined[0][1].done() or number >= self.rounds):
+                    if said := complaint(*examined.pop(0)):
+                        raise Wrong(said)
         during = ", ".join(f"{count} × {what}" for what, count in sorted(self.during.items()))
         print(f"    {self.answers} calls answered, {self.rounds} cuts: {during}")
 
-    def round(self, machine, pool, random, copy, is_cut):
-        """Starts, looks whether all is true, and works until the power goes. The disk as it was found, unless it went at once."""
+    def round(self, machine, pool, random, copy, found, is_cut):
+        """Starts, looks whether all is true, and works until the power goes. `found` gets the disk as it was then."""
         guest = machine.start(raw(pool.disk))
-        self.cut, self.where, found = Timer(0, guest.kill), "start", None
+        self.cut, self.where = Timer(0, guest.kill), "start"
         try:
             began = time.monotonic()
             if is_cut and random.random() < 0.2:
@@ -50,7 +50,7 @@ class Cuts:
             pool.verify(guest)
             guest.do("sync")
             self.lasts["start"] = time.monotonic() - began
-            found = Pool(pool.copy(copy), pool.fs, pool.backend, dict(pool.state))
+            found(Pool(pool.copy(copy), pool.fs, pool.backend, dict(pool.state)))
             if is_cut:
                 self.work(guest, pool, random)
         except Gone as gone:
@@ -61,7 +61,6 @@ class Cuts:
         finally:
             self.cut.cancel()
             guest.kill()
-        return found
 
     def work(self, guest, pool, random):
         """Some calls, and one in which the power goes; or soon after it."""
@@ -88,3 +87,12 @@ class Cuts:
         finally:
             place.kill()
         pool.disk.unlink()
+
+
+def complaint(name, examined):
+    """What the checkers found wrong, if anything."""
+    try:
+        examined.result()
+    except (Wrong, Refused) as error:
+        return f"{name}, looked at by the checkers: {error}"
+    return None
