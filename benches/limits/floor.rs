@@ -76,6 +76,10 @@ impl Maker for Floor {
     }
 
     fn delete(&self, name: &str) -> Result<()> {
+        let root = format!("/floor/volumes/{name}/data ");
+        if fs::read_to_string("/proc/self/mountinfo")?.contains(&root) {
+            return Err(format!("{name} is mounted").into());
+        }
         fs::rename(self.volumes.join(name), self.trash.join(name))?;
         sync(&self.volumes)?;
         Ok(sync(&self.trash)?)
