@@ -22,19 +22,21 @@ class Cuts:
     def run(self, machine, backend, ullage, seed, scratch):
         pools = [Pool.make(scratch / f"{fs}.disk", fs, backend) for fs in backend.pools]
         with ThreadPoolExecutor(1) as examiner:
-            examined = []  # each with the name of its round
-            for number in range(self.rounds + len(pools)):  # the last ones only look at what the last cuts have left
+            examined = []  # of each round, what is to be complained of
+            last = self.rounds + len(pools) - 1  # the last ones only look at what the last cuts have left
+            for number in range(last + 1):
                 pool, random = pools[number % len(pools)], Random(f"{seed} {number}")
-                name = f"round {number} on {pool.fs}"
-                found = lambda copy, name=name: examined.append((name, examiner.submit(self.examine, copy, machine, ullage)))
+                name, copy, wrong = f"round {number} on {pool.fs}", scratch / f"round-{number}.disk", []
+                found = lambda pool: examined.append(examiner.submit(self.examine, name, pool, machine, ullage))
                 try:
-                    self.round(machine, pool, random, scratch / f"round-{number}.disk", found, number < self.rounds)
+                    self.round(machine, pool, random, copy, found, number < self.rounds)
                 except (Wrong, Refused) as error:
-                    # It may have gone wrong before that: what the checkers say of it is worth more.
-                    raise Wrong("\n".join([f"{name}: {error}", *filter(None, (complaint(*one) for one in examined))])) from None
-                while examined and (len(examined) > 2 or examined[0][1].done() or number >= self.rounds):
-                    if said := complaint(*examined.pop(0)):
-                        raise Wrong(said)
+                    wrong.append(f"{name}: {error}")
+                # Where it is wrong it may have been so before: then all that the checkers say is worth hearing.
+                while examined and (wrong or number == last or examined[0].done()):
+                    wrong += examined.pop(0).result()
+                if wrong:
+                    raise Wrong("\n".join(wrong))
         during = ", ".join(f"{count} × {what}" for what, count in sorted(self.during.items()))
         print(f"    {self.answers} calls answered, {self.rounds} cuts: {during}")
 
@@ -78,21 +80,15 @@ class Cuts:
         self.cut = Timer(random.uniform(0, 1.1 * self.lasts[what]), guest.kill)
         self.cut.start()
 
-    def examine(self, pool, machine, ullage):
-        """After the logs are replayed, is everything whole?"""
+    def examine(self, name, pool, machine, ullage):
+        """After the logs are replayed, is everything whole? What is not."""
         place = pool.place(machine, ullage)
         try:
             pool.mount(place)
             pool.examine(place)
+        except (Wrong, Refused, Gone) as error:
+            return [f"{name}, looked at by the checkers: {type(error).__name__}: {error}"]
         finally:
             place.kill()
         pool.disk.unlink()
-
-
-def complaint(name, examined):
-    """What the checkers found wrong, if anything."""
-    try:
-        examined.result()
-    except (Wrong, Refused) as error:
-        return f"{name}, looked at by the checkers: {error}"
-    return None
+        return []
