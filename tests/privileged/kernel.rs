@@ -12,7 +12,7 @@ use ullage::model::{Bytes, FsKind, MountOptions, Owner};
 use ullage::monitor::MountChanges;
 
 use crate::common::host_expectations::{Bed, soon, soon_free};
-use crate::scratch::{Scratch, run};
+use crate::scratch::{Scratch, is_quiet, run};
 
 const SIZE: Bytes = Bytes::mib(320);
 
@@ -39,14 +39,6 @@ fn mount(bed: &Scratch, image: &Path, fs: FsKind, flags: &[&str]) -> PathBuf {
 
 fn allocated(bed: &Scratch, image: &Path) -> Bytes {
     bed.machine().files.stat(image).unwrap().unwrap().allocated
-}
-
-/// Whether the device of the filesystem at `target` has nothing left to do.
-fn is_quiet(target: &Path) -> bool {
-    let dev = fs::metadata(target).unwrap().dev();
-    let (major, minor) = (nix::sys::stat::major(dev), nix::sys::stat::minor(dev));
-    let under_way = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight")).unwrap();
-    under_way.split_whitespace().all(|count| count == "0")
 }
 
 #[test]

@@ -152,6 +152,14 @@ pub(crate) fn run(program: &mut Command) {
     assert!(done.status.success(), "{program:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// Whether the device of the filesystem at `target` has nothing left to do.
+pub(crate) fn is_quiet(target: &Path) -> bool {
+    let dev = fs::metadata(target).unwrap().dev();
+    let (major, minor) = (nix::sys::stat::major(dev), nix::sys::stat::minor(dev));
+    let under_way = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight")).unwrap();
+    under_way.split_whitespace().all(|count| count == "0")
+}
+
 /// A program that another test starts has a copy of every descriptor until it executes: `EBUSY` may pass.
 fn patiently<T>(object: &Path, mut attempt: impl FnMut() -> Result<T>) {
     let end = Instant::now() + Duration::from_secs(5);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
 use ullage::host::{Machine, linux};
-use ullage::model::{Backend, Bytes, FsKind, MountOptions, PodRef, PoolName};
+use ullage::model::{Backend, Bytes, FsKind, MountOptions, PodRef, PoolName, Usage};
 use ullage::store::Record;
 
 use crate::common::host_expectations::{Bed, soon};
@@ -218,7 +218,11 @@ impl Node {
 
     /// The size of the volume's filesystem, or of its device.
     pub(crate) fn total(&self, volume: &Volume) -> Bytes {
-        self.engine.usage(&volume.id(), &self.target(volume)).unwrap().0.total
+        self.usage(volume).total
+    }
+
+    pub(crate) fn usage(&self, volume: &Volume) -> Usage {
+        self.engine.usage(&volume.id(), &self.target(volume)).unwrap().0
     }
 }
 
