@@ -131,6 +131,7 @@ passed_on! { FsTools as "tools.":
 passed_on! { ProjectQuotas as "quotas.":
     state(dir: &Path) -> QuotaState;
     usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
+    usage_and_space(dir: &Path, project: ProjectId) -> (Option<ProjectUsage>, Usage);
     set_limit(dir: &Path, project: ProjectId, limit: ProjectLimit) -> ();
     projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
     project_of(path: &Path) -> Option<ProjectTag>;
@@ -156,6 +157,10 @@ impl Mounts for Metered<dyn Mounts> {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         self.meter.time("mounts.at", || self.inner.at(path))
+    }
+
+    fn is_read_only(&self, path: &Path) -> Result<bool> {
+        self.meter.time("mounts.is_read_only", || self.inner.is_read_only(path))
     }
 
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {

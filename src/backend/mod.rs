@@ -88,9 +88,12 @@ pub trait Backend: Send + Sync {
     ) -> Result<()> {
         let (content, files) = (record.spec.content, &self.machine().files);
         let source = staging.source(content);
-        let Some(staged) = self.at(dir, record, &source)? else { return Err(Error::NotMounted { path: source }) };
-        if let Some(mount) = self.at(dir, record, target)? {
-            return same_access(target, mount.read_only, read_only || staged.read_only);
+        if self.at(dir, record, &source)?.is_none() {
+            return Err(Error::NotMounted { path: source });
+        }
+        if self.at(dir, record, target)?.is_some() {
+            let is_read_only = read_only || self.machine().mounts.is_read_only(&source)?;
+            return same_access(self.machine(), target, is_read_only);
         }
         match content {
             Content::Filesystem(_) => files.create_mount_point(target)?,

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
+use crate::host::Machine;
 use crate::model::Content;
 use crate::store::Record;
 
@@ -35,11 +36,12 @@ impl Staging<'_> {
     }
 }
 
-/// That a volume is at a path as it is wanted there: writable, or read-only.
+/// That what is mounted at a path is so as it is wanted there: writable, or read-only.
 ///
 /// # Errors
 /// [`Error::Incompatible`].
-pub fn same_access(path: &Path, found: bool, wanted: bool) -> Result<()> {
+pub fn same_access(machine: &Machine, path: &Path, wanted: bool) -> Result<()> {
+    let found = machine.mounts.is_read_only(path)?;
     let word = |read_only| if read_only { "read-only" } else { "writable" };
     if found == wanted {
         return Ok(());

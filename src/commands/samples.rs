@@ -26,11 +26,19 @@ pub(super) fn source(engine: Arc<Engine>) -> Source {
 fn volume(sample: Sample) -> VolumeSample {
     let Sample { record, allocated, usage, files_left } = sample;
     let is_image = record.backend() == Backend::Loop;
-    let (size, pool, claim) = (record.spec.size, Some(record.spec.pool), record.spec.claim);
-    let is_reserved = is_image && !record.spec.sparse && record.phase == Phase::Ready;
-    let unreserved = allocated.filter(|_| is_reserved).map(|allocated| size.saturating_sub(allocated));
-    let warn_percent = record.spec.warn_percent;
-    VolumeSample { volume: record.id, claim, pool, size, allocated, unreserved, usage, warn_percent, files_left }
+    let spec = &record.spec;
+    let is_reserved = is_image && !spec.sparse && record.phase == Phase::Ready;
+    VolumeSample {
+        volume: record.id.clone(),
+        claim: spec.claim.clone(),
+        pool: Some(spec.pool.clone()),
+        size: spec.size,
+        allocated,
+        unreserved: allocated.filter(|_| is_reserved).map(|allocated| spec.size.saturating_sub(allocated)),
+        usage,
+        warn_percent: spec.warn_percent,
+        files_left,
+    }
 }
 
 fn pool(status: PoolStatus) -> PoolSample {

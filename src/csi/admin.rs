@@ -129,7 +129,7 @@ impl Door {
             Err(engine::Error::NoVolume(_)) => None,
             Err(error) => Some(say::uninspected(record, &error)),
         };
-        Ok(records.iter().filter_map(inspect).collect())
+        Ok(records.iter().filter_map(|record| inspect(record)).collect())
     }
 
     fn list_pools(&self) -> Vec<Pool> {

@@ -90,11 +90,9 @@ impl Controller for Service {
             let page = Page::new(request.max_entries, &request.starting_token)?;
             let (records, more) = door.engine.list(page.after.as_ref(), page.limit)?;
             let next_token = records.last().filter(|_| more).map(|last| Page::token(&last.id)).unwrap_or_default();
-            let entry = |record| list_volumes_response::Entry {
-                volume: Some(convert::volume(record, &door.here())),
-                status: None,
-            };
-            Ok(ListVolumesResponse { entries: records.iter().map(entry).collect(), next_token })
+            let volumes = records.iter().map(|record| convert::volume(record, &door.here()));
+            let entries = volumes.map(|volume| list_volumes_response::Entry { volume: Some(volume), status: None });
+            Ok(ListVolumesResponse { entries: entries.collect(), next_token })
         });
         work.await
     }
@@ -212,7 +210,7 @@ impl Door {
         let aside = self.engine.set_aside();
         let names = aside.iter().filter_map(|aside| aside.path.file_name()?.to_str());
         let aside = names.filter_map(|name| VolumeId::parse(name).ok());
-        Ok(records.into_iter().map(|record| record.id).chain(aside).chain(self.engine.lost_volumes()).collect())
+        Ok(records.iter().map(|record| record.id.clone()).chain(aside).chain(self.engine.lost_volumes()).collect())
     }
 }
 

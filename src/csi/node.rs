@@ -102,18 +102,17 @@ impl Node for Service {
             convert::required("volume_id", &request.volume_id)?;
             let path = Path::new(convert::required("volume_path", &request.volume_path)?);
             let id = convert::volume_id(&request.volume_id)?;
-            let content = door.engine.record(&id)?.spec.content;
             let not_at = || Error::NotAt { volume: id.to_string(), path: request.volume_path.clone() };
             if !path.is_absolute() {
                 return Err(not_at()); // no volume is mounted at a path that depends on who asks
             }
-            let (usage, _) = door.engine.usage(&id, path).map_err(|error| match error {
+            let (usage, record) = door.engine.usage(&id, path).map_err(|error| match error {
                 engine::Error::Backend(backend::Error::NotMounted { .. } | backend::Error::ForeignMount { .. }) => {
                     not_at()
                 }
                 error => error.into(),
             })?;
-            Ok(NodeGetVolumeStatsResponse { usage: stats(content, &usage) })
+            Ok(NodeGetVolumeStatsResponse { usage: stats(record.spec.content, &usage) })
         });
         work.await
     }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing::info_span;
@@ -37,7 +38,7 @@ enum Decision {
 
 impl Engine {
     /// Makes a volume, or finds that it is there already.
-    pub fn create(&self, request: &CreateRequest) -> Result<Record> {
+    pub fn create(&self, request: &CreateRequest) -> Result<Arc<Record>> {
         let id = VolumeId::from_name(&request.spec.name);
         let _lock = self.locks.lock(&id)?;
         Ok(self.make_or_find(&id, request)?.0)
@@ -64,7 +65,7 @@ impl Engine {
     }
 
     /// The volume, and whether it was made now.
-    fn make_or_find(&self, id: &VolumeId, request: &CreateRequest) -> Result<(Record, bool)> {
+    fn make_or_find(&self, id: &VolumeId, request: &CreateRequest) -> Result<(Arc<Record>, bool)> {
         let pool = self.pool(&request.spec.pool)?;
         let request = &pool.as_it_can_be(request);
         let at_work = pool.ledger.at_work();
@@ -76,7 +77,7 @@ impl Engine {
         if at_work.is_none() {
             return Err(Error::NotServed { pool: pool.name().clone(), reason: "it is being opened".to_owned() });
         }
-        match (decide(found.as_ref().map(|found| &found.record), request), found) {
+        match (decide(found.as_ref().map(|found| &*found.record), request), found) {
             (Decision::Same, Some(found)) => return Ok((found.record, false)),
             (Decision::Conflict(difference), _) => return Err(Error::Conflict { id: id.clone(), difference }),
             (Decision::Resume, Some(found)) => self.discard(found.pool, id)?,
@@ -94,7 +95,7 @@ impl Engine {
         let record = self.make(pool, id, spec)?;
         pool.ledger.record(id, Promise::of(pool.dir.volume(id), &record));
         admission.keep();
-        Ok((record, true))
+        Ok((Arc::new(record), true))
     }
 
     /// On failure no file is left.

@@ -85,18 +85,18 @@ impl Engine {
 
     fn enlarge(&self, found: &mut Found, size: Bytes) -> Result<()> {
         let _step = info_span!("enlarge").entered();
-        let (pool, record) = (found.pool, &mut found.record);
-        let promise = Promise { size, ..Promise::of(found.dir.clone(), record) };
-        let admission = pool.admit(&self.machine, &record.id, promise).map_err(Error::when_growing)?;
+        let (pool, before) = (found.pool, found.record.clone());
+        let promise = Promise { size, ..Promise::of(found.dir.clone(), &before) };
+        let admission = pool.admit(&self.machine, &before.id, promise).map_err(Error::when_growing)?;
         let full = |error: Error| match error.is_no_space() {
             true => pool.ran_full(&self.machine, size).when_growing(),
             false => error,
         };
-        found.pool.backend.enlarge(&found.dir, record, size).map_err(|error| full(error.into()))?;
-        let before = record.clone();
-        record.spec.size = size;
-        if pool.backend.has_limits() {
-            record.grown_to = size; // nothing has to follow
+        found.pool.backend.enlarge(&found.dir, &before, size).map_err(|error| full(error.into()))?;
+        let record = found.record_mut();
+        match pool.backend.has_limits() {
+            true => record.set_size(size), // nothing has to follow
+            false => record.spec.size = size,
         }
         if let Err(error) = self.save(found) {
             // Unless the record is the new one all the same: then the growth holds, and the next call goes on.
@@ -114,7 +114,7 @@ impl Engine {
     /// Writes down that the filesystem has followed the volume's size.
     pub(super) fn grown(&self, found: &mut Found, growth: Growth) -> Result<()> {
         if growth == Growth::Done && found.record.growth_is_pending() {
-            found.record.grown_to = found.record.spec.size;
+            found.record_mut().grown_to = found.record.spec.size;
             self.save(found)?;
         }
         Ok(())

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing::info_span;
@@ -114,7 +115,7 @@ impl Engine {
                 return Ok((Outcome::Present, None));
             }
             // An earlier call got so far.
-            if apply && self.finish_import(pool, &dir, &mut record)? {
+            if apply && self.finish_import(pool, &dir, Arc::make_mut(&mut record))? {
                 return Ok((Outcome::Done, None));
             }
         }

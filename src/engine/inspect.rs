@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::pool::Pool;
 use super::room::Room;
@@ -33,13 +34,13 @@ pub struct SetAside {
 
 impl Engine {
     /// A volume's record.
-    pub fn record(&self, id: &VolumeId) -> Result<Record> {
+    pub fn record(&self, id: &VolumeId) -> Result<Arc<Record>> {
         Ok(self.existing(id)?.record)
     }
 
     /// Volumes in the order of their ids, from behind `after`, at most `limit` (0: all); and whether there are more.
     /// One that disappears meanwhile, or whose record cannot be read, is left out.
-    pub fn list(&self, after: Option<&VolumeId>, limit: usize) -> Result<(Vec<Record>, bool)> {
+    pub fn list(&self, after: Option<&VolumeId>, limit: usize) -> Result<(Vec<Arc<Record>>, bool)> {
         let mut ids = Vec::new();
         for pool in self.served_pools() {
             match self.machine.files.list(&pool.dir.volumes()) {

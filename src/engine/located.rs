@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::pool::Pool;
 use super::view::View;
@@ -12,7 +13,7 @@ use crate::store::Record;
 #[derive(Clone, Debug)]
 pub struct Located {
     /// Its record.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// Where it is: where it is wanted, or else anywhere. `None`: nowhere.
     pub place: Option<Place>,
 }
@@ -90,7 +91,7 @@ impl View<'_> {
         Ok(self.with_place(self.engine.record(id)?))
     }
 
-    fn with_place(&self, record: Record) -> Located {
+    fn with_place(&self, record: Arc<Record>) -> Located {
         let place = self.place_of(&record).ok().flatten();
         Located { record, place }
     }
@@ -129,8 +130,8 @@ impl Engine {
             None if located.record.mounts.is_empty() => None,
             place => {
                 let behind = located.record.growth_is_pending().then_some(located.record.grown_to);
-                let Record { id, spec, .. } = located.record;
-                Some(Expected { id, place, warn_percent: spec.warn_percent, behind })
+                let Record { id, spec, .. } = &*located.record;
+                Some(Expected { id: id.clone(), place, warn_percent: spec.warn_percent, behind })
             }
         });
         Ok(expected.collect())
@@ -178,9 +179,11 @@ impl Engine {
             }
             // The limit is no more than a promise: others may have filled the pool.
             Source::Directory(_, project, pool) => {
-                let of_pool = self.machine.files.space(pool)?;
+                let (counted, of_pool) = match project {
+                    Some(project) => self.machine.quotas.usage_and_space(pool, *project)?,
+                    None => (None, self.machine.files.space(pool)?),
+                };
                 let available = usage.available.min(of_pool.available);
-                let counted = project.map(|project| self.machine.quotas.usage(pool, project)).transpose()?.flatten();
                 let inodes = counted.map_or(usage.inodes, |counted| counted.inodes_of(of_pool.inodes));
                 // Of a limit beyond the filesystem's end, the directory does not tell.
                 let size = counted.and_then(|counted| counted.limit.bytes).unwrap_or(usage.total);

@@ -44,7 +44,7 @@ pub use view::{Inspection, Sample, View};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::backend::Backend;
 use crate::config::PoolConfig;
@@ -84,7 +84,14 @@ pub struct Engine {
 struct Found<'a> {
     pool: &'a Pool,
     dir: VolumeDir,
-    record: Record,
+    record: Arc<Record>,
+}
+
+impl Found<'_> {
+    /// The record to be changed: whoever else has it keeps what they have.
+    fn record_mut(&mut self) -> &mut Record {
+        Arc::make_mut(&mut self.record)
+    }
 }
 
 impl Engine {
@@ -184,7 +191,7 @@ impl Engine {
         }
     }
 
-    fn record_in(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<Record>> {
+    fn record_in(&self, dir: &VolumeDir, id: &VolumeId) -> Result<Option<Arc<Record>>> {
         self.records.load(dir).map_err(|error| match error {
             store::Error::Unreadable { reason, .. } => Error::Unreadable { id: id.clone(), reason },
             error => error.into(),

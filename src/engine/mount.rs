@@ -49,7 +49,7 @@ impl Engine {
         }
         if let (Some(mut found), Some(wanted)) = (found, wanted) {
             self.clear_away(&wanted)?;
-            found.record.mounts.retain(|mount| mount.path != target);
+            found.record_mut().mounts.retain(|mount| mount.path != target);
             self.save(&found)?;
         }
         Ok(())
@@ -64,8 +64,8 @@ impl Engine {
         }
         let known = found.wanted_at(target).is_some_and(|known| known.made);
         let (made, is_there) = match found.pool.backend.at(&found.dir, &found.record, target)? {
-            Some(mount) => {
-                same_access(target, mount.read_only, *read_only)?;
+            Some(_) => {
+                same_access(&self.machine, target, *read_only)?;
                 (known, true)
             }
             None => (!place::check_free(&self.machine, found.record.spec.content, target)? || known, false),
@@ -77,8 +77,9 @@ impl Engine {
         if !self.keeps_mounts || found.wanted_at(&wanted.path) == Some(wanted) {
             return Ok(());
         }
-        found.record.mounts.retain(|mount| mount.path != wanted.path);
-        found.record.mounts.push(wanted.clone());
+        let mounts = &mut found.record_mut().mounts;
+        mounts.retain(|mount| mount.path != wanted.path);
+        mounts.push(wanted.clone());
         self.save(found)
     }
 
@@ -94,7 +95,7 @@ impl Engine {
         let off = found.pool.backend.unmount(&id, Some(&found.dir), &wanted.path).map_err(Error::from);
         let undone = off.and_then(|()| self.clear_away(wanted)).and_then(|()| {
             let is_other = found.record.mounts != before;
-            found.record.mounts = before;
+            found.record_mut().mounts = before;
             if is_other { self.save(found) } else { Ok(()) }
         });
         if let Err(error) = undone {

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Engine, Error, Found, Result};
 use crate::backend::{Staging, place};
-use crate::model::{Bytes, Content, FsKind, MountOptions, PodRef, Usage, VolumeId};
+use crate::model::{Content, FsKind, MountOptions, PodRef, Usage, VolumeId};
+use crate::store::Record;
 
 /// What a caller takes a volume for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,10 +99,10 @@ impl Engine {
         Ok(())
     }
 
-    /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`).
-    pub fn usage(&self, id: &VolumeId, path: &Path) -> Result<(Usage, Bytes)> {
+    /// How full a volume is, and that it is at that path (`NodeGetVolumeStats`); with its record.
+    pub fn usage(&self, id: &VolumeId, path: &Path) -> Result<(Usage, Arc<Record>)> {
         let found = self.existing(id)?;
-        Ok((found.pool.backend.usage(&found.dir, &found.record, path)?, found.record.spec.size))
+        Ok((found.pool.backend.usage(&found.dir, &found.record, path)?, found.record))
     }
 
     /// The volume that shall leave a path. A pod must be able to go though its volume's pool is out of reach or its record

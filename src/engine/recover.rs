@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ledger::Promise;
@@ -176,7 +177,7 @@ impl Engine {
                 pool.ledger.forget(&id);
                 self.discard(pool, &id)
             }
-            Phase::Ready if record.taken_from.is_some() => self.recover_import(pool, &dir, &mut record),
+            Phase::Ready if record.taken_from.is_some() => self.recover_import(pool, &dir, Arc::make_mut(&mut record)),
             Phase::Ready => {
                 pool.ledger.record(&id, Promise::of(dir.clone(), &record));
                 self.recover_ready(pool, &dir, &record)

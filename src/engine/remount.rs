@@ -29,8 +29,8 @@ impl Engine {
             Vec::new()
         });
         let every = records.into_iter().flat_map(|record| {
-            let id = record.id;
-            record.mounts.into_iter().map(move |mount| (mount.path, id.clone()))
+            let wanted = record.mounts.iter().map(|mount| (mount.path.clone(), record.id.clone()));
+            wanted.collect::<Vec<_>>()
         });
         let mut every: Vec<_> = every.collect();
         every.sort(); // one volume may be mounted inside another: what is above comes first

@@ -81,7 +81,7 @@ impl Engine {
             error => error.into(),
         })?;
         let before = found.record.clone();
-        (found.record.spec.size, found.record.grown_to) = (size, size);
+        found.record_mut().set_size(size);
         if let Err(error) = self.save(found) {
             // In doubt the larger promise.
             found.record = self.records.load(&found.dir).ok().flatten().unwrap_or(before);
@@ -101,10 +101,10 @@ impl Engine {
             return Err(Error::TooFull { asked: size, least });
         }
         let before = found.record.clone();
-        found.record.grown_to = size.min(before.grown_to);
+        found.record_mut().grown_to = size.min(before.grown_to);
         self.save(found)?;
         found.pool.backend.shrink(&found.dir, &found.record, size)?;
-        (found.record.spec.size, found.record.grown_to) = (size, size);
+        found.record_mut().set_size(size);
         // Written it may be though it failed, but not on disk: then the image must not be cut.
         let saved = self.save(found).or_else(|_| self.save(found));
         if saved.is_err() {

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::pool::Pool;
 use super::{Engine, Error, Found, Result};
@@ -18,7 +19,7 @@ pub struct View<'a> {
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Its record.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// Where it is attached and mounted.
     pub presence: Presence,
     /// How full it is, where it is mounted.
@@ -31,7 +32,7 @@ pub struct Inspection {
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// Its record.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// The space its image takes, where there is one.
     pub allocated: Option<Bytes>,
     /// How full it is, where it is mounted.
@@ -142,7 +143,7 @@ impl View<'_> {
         Ok(records.into_iter().filter_map(|record| self.sample(record, &places)).collect())
     }
 
-    fn sample(&self, record: Record, places: &Places) -> Option<Sample> {
+    fn sample(&self, record: Arc<Record>, places: &Places) -> Option<Sample> {
         let pool = self.engine.pool(&record.spec.pool).ok()?;
         let dir = pool.dir.volume(&record.id);
         let (usage, allocated) = if pool.backend.has_limits() {

@@ -18,8 +18,12 @@ pub trait Mounts: Send + Sync {
     /// `EBUSY` while it is in use.
     fn unmount(&self, target: &Path) -> Result<()>;
 
-    /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there (`statx(2)`).
+    /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there. One system call
+    /// (`statx(2)`).
     fn at(&self, path: &Path) -> Result<Option<MountAt>>;
+
+    /// Whether writes are refused at a path, by the mount or by the filesystem (`statvfs(3)`).
+    fn is_read_only(&self, path: &Path) -> Result<bool>;
 
     /// Which mount is at exactly this path; `None` as with [`Mounts::at`]. One system call, without any privilege.
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>>;
@@ -80,8 +84,6 @@ pub struct MountAt {
     pub device: Option<LoopDevice>,
     /// Whether it is a device node.
     pub is_block: bool,
-    /// Whether writes are refused, by the mount or by the filesystem.
-    pub read_only: bool,
     /// What is seen there: the root of a filesystem, or the directory or node that is bound. Its inode is 0 where a
     /// filesystem that has shut itself down does not tell.
     pub root: FileId,

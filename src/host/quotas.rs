@@ -17,6 +17,9 @@ pub trait ProjectQuotas: Send + Sync {
     /// `ENOSYS` (XFS) or `ESRCH` (ext4) where projects are not counted; so with a limit and with the list.
     fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>>;
 
+    /// The same, and after it how full the filesystem is by that directory (`fstatvfs(3)`), which is looked up once.
+    fn usage_and_space(&self, dir: &Path, project: ProjectId) -> Result<(Option<ProjectUsage>, Usage)>;
+
     /// Bounds a project (`Q_XSETQLIM`), and takes soft limits away. On disk only after the filesystem's next commit: a start sets it again.
     ///
     /// The kernel takes a limit below what is used: the caller is the guard.

@@ -23,6 +23,15 @@ pub fn volume_of_data(path: &Path) -> Option<VolumeId> {
     VolumeId::parse(dir.file_name()?.to_str()?).ok().filter(|_| is_in_pool)
 }
 
+/// A path below another. `Path::join` asks twice for memory, and these are made in every call.
+fn below(dir: &Path, names: &[&str]) -> PathBuf {
+    let length = names.iter().fold(dir.as_os_str().len(), |length, name| length + 1 + name.len());
+    let mut path = PathBuf::with_capacity(length);
+    path.push(dir);
+    path.extend(names);
+    path
+}
+
 impl PoolDir {
     /// The pool at that path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -46,7 +55,7 @@ impl PoolDir {
 
     /// Where a volume lies.
     pub fn volume(&self, id: &VolumeId) -> VolumeDir {
-        VolumeDir(self.volumes().join(id.as_str()))
+        VolumeDir(below(&self.0, &[VOLUMES, id.as_str()]))
     }
 
     /// Where lies what is being deleted.
@@ -73,7 +82,7 @@ impl VolumeDir {
 
     /// The record.
     pub fn record(&self) -> PathBuf {
-        self.0.join("volume.yaml")
+        below(&self.0, &["volume.yaml"])
     }
 
     /// The record as it is being written: what a save that was cut leaves.
@@ -88,12 +97,12 @@ impl VolumeDir {
 
     /// The backing file.
     pub fn image(&self) -> PathBuf {
-        self.0.join("image")
+        below(&self.0, &["image"])
     }
 
     /// The directory that is the volume, where a limit holds it to its size.
     pub fn data(&self) -> PathBuf {
-        self.0.join(DATA)
+        below(&self.0, &[DATA])
     }
 
     /// The note of the pods that it is shown to.

@@ -80,6 +80,11 @@ impl Record {
         self.grown_to < self.spec.size
     }
 
+    /// The size, and that its filesystem has it.
+    pub fn set_size(&mut self, size: Bytes) {
+        (self.spec.size, self.grown_to) = (size, size);
+    }
+
     /// Reads the record in a volume's directory; `None` where there is none.
     ///
     /// # Errors

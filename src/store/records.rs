@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Error, Record, VolumeDir};
@@ -13,9 +13,9 @@ pub struct Records {
 
 #[derive(Default)]
 struct Memory {
-    /// By the path of the file. Of two files that have had one inode within a tick of the clock `stat` says the same: a save
+    /// By the path of the file, as it is written: a `Path` would be compared part by part. Of two files that have had one inode within a tick of the clock `stat` says the same: a save
     /// therefore never relies on it.
-    known: HashMap<PathBuf, (Stat, Record)>,
+    known: HashMap<OsString, (Stat, Arc<Record>)>,
     /// How many saves have begun or ended.
     saves: u64,
 }
@@ -30,21 +30,21 @@ impl Records {
     ///
     /// # Errors
     /// As [`Record::load`].
-    pub fn load(&self, dir: &VolumeDir) -> Result<Option<Record>, Error> {
+    pub fn load(&self, dir: &VolumeDir) -> Result<Option<Arc<Record>>, Error> {
         let file = dir.record();
         let Some(stat) = self.files.stat(&file)? else { return Ok(None) };
         let saves = {
             let memory = self.memory();
-            match memory.known.get(&file) {
+            match memory.known.get(file.as_os_str()) {
                 Some((known, record)) if *known == stat => return Ok(Some(record.clone())),
                 _ => memory.saves,
             }
         };
-        let found = Record::load(&*self.files, dir)?;
+        let found = Record::load(&*self.files, dir)?.map(Arc::new);
         let mut memory = self.memory();
         match &found {
             // What is older than a save must not hide it.
-            Some(record) if memory.saves == saves => drop(memory.known.insert(file, (stat, record.clone()))),
+            Some(record) if memory.saves == saves => drop(memory.known.insert(file.into(), (stat, record.clone()))),
             _ => {}
         }
         Ok(found)
@@ -58,7 +58,7 @@ impl Records {
         let mut memory = self.memory();
         memory.saves += 1;
         if let Ok(Some(stat)) = stat {
-            memory.known.insert(dir.record(), (stat, record.clone()));
+            memory.known.insert(dir.record().into(), (stat, Arc::new(record.clone())));
         }
         Ok(())
     }
@@ -67,7 +67,7 @@ impl Records {
     pub fn forget(&self, dir: &VolumeDir) {
         let mut memory = self.memory();
         memory.saves += 1;
-        memory.known.remove(&dir.record());
+        memory.known.remove(dir.record().as_os_str());
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

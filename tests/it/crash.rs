@@ -175,7 +175,8 @@ fn check_recovered(world: &World, volume: &Volume) {
 }
 
 fn check(world: &World, call: Call, volume: &Volume) {
-    let there: Vec<_> = world.engine.list(None, 0).unwrap().0.into_iter().map(|record| record.spec.name).collect();
+    let there: Vec<_> =
+        world.engine.list(None, 0).unwrap().0.into_iter().map(|record| record.spec.name.clone()).collect();
     let expected = if call.ends() == Floor::Nothing { vec!["bystander"] } else { vec!["bystander", volume.name] };
     assert_eq!(there, expected);
     check_bystander(world);

@@ -154,7 +154,7 @@ fn nothing_is_hidden_and_nothing_foreign_is_taken() {
     let read_only = MountRequest { target: A.into(), read_only: true };
     assert_eq!(kind(world.engine.mount(&volume.id(), &read_only)), Kind::Exists);
     assert_eq!(kind(world.engine.unmount(&other.id(), Path::new(A))), Kind::NotNow);
-    let kept: Vec<_> = world.engine.record(&volume.id()).unwrap().mounts;
+    let kept: Vec<_> = world.engine.record(&volume.id()).unwrap().mounts.clone();
     assert_eq!(
         kept.iter().map(|mount| (mount.path.as_path(), mount.read_only)).collect::<Vec<_>>(),
         [(Path::new(A), false)]

@@ -1,6 +1,7 @@
 //! A machine with one pool, and short words for what is asked of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Access, CreateRequest, Engine, MountRequest, PublishRequest, Result, SizeRange, StageRequest};
@@ -67,7 +68,7 @@ impl World {
         self.engine = process(&self.fake, &self.pools, self.keeps_mounts);
     }
 
-    pub fn create(&self, volume: &Volume) -> Result<Record> {
+    pub fn create(&self, volume: &Volume) -> Result<Arc<Record>> {
         self.engine.create(&volume.request())
     }
 

@@ -34,7 +34,7 @@ fn three_hundred_volumes_are_mounted_at_once_and_taken_down_again() {
         assert!(world.total(volume) <= volume.size);
     }
     let (listed, more) = world.engine.list(None, 0).unwrap();
-    let names: Vec<_> = listed.into_iter().map(|record| record.spec.name).collect();
+    let names: Vec<_> = listed.into_iter().map(|record| record.spec.name.clone()).collect();
     assert_eq!((names, more), (volumes.iter().map(|volume| volume.name.clone()).collect(), false));
     world.take_down(&volumes.iter().collect::<Vec<_>>());
 }

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::ops::Deref;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ullage::config::{Overcommit, PoolConfig, Reserve};
 use ullage::engine::{Engine, Error, Kind, PublishRequest, Result, SizeRange, StageRequest};
@@ -121,7 +122,7 @@ impl Node {
         self.pool.join("volumes").join(&volume.name).join("image")
     }
 
-    pub(crate) fn create(&self, volume: &Volume) -> Result<Record> {
+    pub(crate) fn create(&self, volume: &Volume) -> Result<Arc<Record>> {
         self.engine.create(&volume.request())
     }
 

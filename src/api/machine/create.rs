@@ -25,7 +25,7 @@ impl House {
             Err(engine::Error::NoVolume(_) | engine::Error::Unfinished(_)) => None,
             Err(error) => return Err(refused(error)),
         };
-        let request = self.request(name, create, existing.as_ref())?;
+        let request = self.request(name, create, existing.as_deref())?;
         let target = self.settings.mount_dir.join(id.as_str());
         // What could not be mounted was deleted again: its space waits in the trash.
         let made = self.engine.create_mounted(&request, &target).inspect_err(|_| (self.settings.deleted)());

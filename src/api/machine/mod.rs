@@ -167,13 +167,12 @@ pub fn targets(engine: &Arc<Engine>) -> engine::Result<Vec<Target>> {
 /// In the words of the API.
 fn volume(located: Located) -> Volume {
     let Located { record, place } = located;
-    let backend = Some(record.backend());
-    let spec = record.spec;
+    let (backend, spec) = (Some(record.backend()), &record.spec);
     Volume {
-        id: record.id,
-        name: spec.name,
-        claim: spec.claim.name,
-        namespace: spec.claim.namespace,
+        id: record.id.clone(),
+        name: spec.name.clone(),
+        claim: spec.claim.name.clone(),
+        namespace: spec.claim.namespace.clone(),
         path: place.map(|place| place.path),
         created: record.created,
         size: spec.size,

@@ -57,6 +57,10 @@ impl Mounts for Gate {
         self.at(path).at(path)
     }
 
+    fn is_read_only(&self, path: &Path) -> Result<bool> {
+        self.at(path).is_read_only(path)
+    }
+
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
         self.at(path).identity(path)
     }

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::LoopImages;
 use crate::backend::{Error, Growth, Result};
-use crate::host::{LoopDevice, MountEntry};
+use crate::host::{LoopDevice, MountAt, MountEntry};
 use crate::model::{Bytes, Content, FsKind, VolumeId};
 use crate::store::{Record, VolumeDir};
 
@@ -63,8 +63,9 @@ impl LoopImages {
 
     /// Whether the filesystem on a device takes writes through that mount, and the mount is not hidden by another.
     fn takes_writes(&self, mount: &MountEntry, device: LoopDevice) -> bool {
-        let found = self.machine.mounts.at(&mount.target);
-        found.is_ok_and(|found| found.is_some_and(|found| found.device == Some(device) && !found.read_only))
+        let mounts = &self.machine.mounts;
+        let is_there = |found: Option<MountAt>| found.is_some_and(|found| found.device == Some(device));
+        mounts.at(&mount.target).is_ok_and(is_there) && mounts.is_read_only(&mount.target).is_ok_and(|refuses| !refuses)
     }
 
     /// Takes back what an interrupted growth left, and reserves again what was lost: a volume found when starting.

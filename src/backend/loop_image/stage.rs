@@ -58,8 +58,8 @@ impl LoopImages {
         How { options, hides_writes }: How,
     ) -> Result<Growth> {
         let grows = record.growth_is_pending() && !options.attributes.read_only;
-        if let Some(mount) = self.mount_at(path, &self.identity(&record.id, dir)?)? {
-            same_access(path, mount.read_only, options.attributes.read_only || hides_writes)?;
+        if self.mount_at(path, &self.identity(&record.id, dir)?)?.is_some() {
+            same_access(&self.machine, path, options.attributes.read_only || hides_writes)?;
             // There it is, grown or not.
             return match grows.then(|| self.follow(dir, record, Some(path))) {
                 None | Some(Err(Error::GrowthNotPermitted | Error::GrowthReadOnly)) => Ok(Growth::of(record)),

@@ -18,8 +18,8 @@ impl ProjectDirs {
         if self.at(dir, path)?.is_none() {
             return Err(Error::NotMounted { path: path.to_owned() });
         }
-        let counted = self.machine.quotas.usage(dir.path(), project(dir, record)?)?.unwrap_or_default();
-        let pool = self.machine.mounts.usage(dir.path())?;
+        let (counted, pool) = self.machine.quotas.usage_and_space(dir.path(), project(dir, record)?)?;
+        let counted = counted.unwrap_or_default();
         let (total, used) = (counted.limit.bytes.unwrap_or(record.spec.size), counted.bytes);
         let available = total.saturating_sub(used).min(pool.available);
         Ok(Usage { total, used, available, inodes: counted.inodes_of(pool.inodes) })

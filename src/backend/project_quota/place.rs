@@ -16,8 +16,8 @@ impl ProjectDirs {
         path: &Path,
         attributes: &MountAttributes,
     ) -> Result<Growth> {
-        if let Some(mount) = self.at(dir, path)? {
-            same_access(path, mount.read_only, attributes.read_only)?;
+        if self.at(dir, path)?.is_some() {
+            same_access(&self.machine, path, attributes.read_only)?;
             return Ok(Growth::Done);
         }
         // Nobody gets in whom nothing holds to the size.

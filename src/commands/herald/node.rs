@@ -144,8 +144,9 @@ impl Watchman {
 
 /// What a volume is called, and whom its news concern.
 fn concerned(engine: &Engine, volume: &VolumeId) -> engine::Result<(String, Vec<Subject>)> {
-    let claim = engine.record(volume)?.spec.claim;
-    Ok((news::called(volume.as_str(), claim.name.as_deref()), news::subjects(volume, &claim, engine.users(volume)?)))
+    let record = engine.record(volume)?;
+    let claim = &record.spec.claim;
+    Ok((news::called(volume.as_str(), claim.name.as_deref()), news::subjects(volume, claim, engine.users(volume)?)))
 }
 
 #[cfg(test)]

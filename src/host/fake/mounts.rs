@@ -231,9 +231,14 @@ impl Mounts for Fake {
         Ok(world.mount_at(path).map(|mount| MountAt {
             device: mount.device.map(LoopDevice),
             is_block: mount.root.is_none(),
-            read_only: mount.refuses_writes(),
             root: world.root_id(mount),
         }))
+    }
+
+    fn is_read_only(&self, path: &Path) -> Result<bool> {
+        let mut world = self.world();
+        world.step("statvfs", path)?;
+        Ok(path.ancestors().find_map(|above| world.mount_at(above)).is_some_and(FakeMount::refuses_writes))
     }
 
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {

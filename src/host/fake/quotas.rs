@@ -118,6 +118,13 @@ impl ProjectQuotas for Fake {
         Ok(Some(world.project(ground, project)).filter(|usage| *usage != ProjectUsage::default()))
     }
 
+    fn usage_and_space(&self, dir: &Path, project: ProjectId) -> Result<(Option<ProjectUsage>, Usage)> {
+        let counted = self.usage(dir, project)?;
+        let mut world = self.world();
+        world.step("fstatvfs", dir)?;
+        Ok((counted, world.statvfs(dir).map_err(|errno| Error::call("fstatvfs", dir, errno))?))
+    }
+
     fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()> {
         let mut world = self.world();
         let ground = world.quotactl("Q_XSETQLIM", dir)?;

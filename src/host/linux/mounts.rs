@@ -55,21 +55,32 @@ impl Mounts for LinuxMounts {
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         let found = match statx(path) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-            // A filesystem that has shut itself down tells nothing of its root, and must be unmounted all the same.
-            Err(Errno::EIO | Errno::ESTALE | Errno::ESHUTDOWN) => return in_table(path),
+            // It must be unmounted all the same.
+            Err(errno) if is_shut_down(errno) => {
+                return Ok(in_table(path)?.map(|entry| MountAt {
+                    device: entry.device,
+                    is_block: false,
+                    root: id(Number { major: entry.device_number.0, minor: entry.device_number.1 }, 0),
+                }));
+            }
             found => found.of("statx", path)?,
         };
         if !found.is_mount_root {
             return Ok(None);
         }
         let number = if found.is_block { found.node } else { found.device };
-        let flags = statvfs(path).of("statvfs", path)?.flags();
-        Ok(Some(MountAt {
-            device: block::loop_of(number),
-            is_block: found.is_block,
-            read_only: flags.contains(FsFlags::ST_RDONLY),
-            root: id(found.device, found.inode),
-        }))
+        let root = id(found.device, found.inode);
+        Ok(Some(MountAt { device: block::loop_of(number), is_block: found.is_block, root }))
+    }
+
+    fn is_read_only(&self, path: &Path) -> Result<bool> {
+        match statvfs(path) {
+            Err(errno) if is_shut_down(errno) => {
+                let refuses = |entry: MountEntry| entry.attributes.read_only || entry.filesystem_read_only;
+                Ok(in_table(path)?.is_some_and(refuses))
+            }
+            found => Ok(found.of("statvfs", path)?.flags().contains(FsFlags::ST_RDONLY)),
+        }
     }
 
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {
@@ -201,17 +212,15 @@ fn bits(attributes: MountAttributes) -> u32 {
         | bit(no_symfollow, attribute::MOUNT_ATTR_NOSYMFOLLOW)
 }
 
-/// As [`Mounts::at`], by the mount table.
-fn in_table(path: &Path) -> Result<Option<MountAt>> {
+/// The topmost mount at a path, by the mount table.
+fn in_table(path: &Path) -> Result<Option<MountEntry>> {
     let shown = mount_table::shown(path);
-    let found = mount_table::read()?.into_iter().rfind(|entry| entry.target == shown);
-    let is_read_only = |entry: &MountEntry| entry.attributes.read_only || entry.filesystem_read_only;
-    Ok(found.map(|entry| MountAt {
-        device: entry.device,
-        is_block: false,
-        read_only: is_read_only(&entry),
-        root: id(Number { major: entry.device_number.0, minor: entry.device_number.1 }, 0),
-    }))
+    Ok(mount_table::read()?.into_iter().rfind(|entry| entry.target == shown))
+}
+
+/// What a filesystem that has shut itself down says to whoever asks of its root.
+fn is_shut_down(errno: Errno) -> bool {
+    matches!(errno, Errno::EIO | Errno::ESTALE | Errno::ESHUTDOWN)
 }
 
 fn id(device: Number, inode: u64) -> FileId {

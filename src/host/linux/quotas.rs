@@ -1,5 +1,5 @@
 use std::fs::{self, File, OpenOptions};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,9 +8,10 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, major, minor};
 use nix::sys::statfs::{self, FsType};
+use nix::sys::statvfs::fstatvfs;
 
 use super::failure::Named;
-use super::{any_file, fill, mount_table, strays};
+use super::{any_file, fill, mount_table, mounts, strays};
 use crate::host::{Error, ProjectQuotas, QuotaState, Result, Strays};
 use crate::model::{Bytes, ProjectId, ProjectLimit, ProjectTag, ProjectUsage, Usage};
 use crate::sys::quotactl::{self, Of, Quota};
@@ -47,6 +48,18 @@ impl ProjectQuotas for LinuxQuotas {
     fn usage(&self, dir: &Path, project: ProjectId) -> Result<Option<ProjectUsage>> {
         let found = self.ask("Q_XGETQUOTA", dir, |of| if_any(quotactl::get(of, project.get())))?;
         Ok(found.and_then(known).map(|(_, usage)| usage))
+    }
+
+    fn usage_and_space(&self, dir: &Path, project: ProjectId) -> Result<(Option<ProjectUsage>, Usage)> {
+        match self {
+            Self::ByDescriptor => {
+                let place = place(dir)?;
+                let found = if_any(quotactl::get(Of::Inside(place.as_fd()), project.get())).of("Q_XGETQUOTA", dir)?;
+                let space = mounts::counted(fstatvfs(&place).of("fstatvfs", dir)?);
+                Ok((found.and_then(known).map(|(_, usage)| usage), space))
+            }
+            Self::ByDevice => Ok((self.usage(dir, project)?, mounts::usage(dir)?)),
+        }
     }
 
     fn set_limit(&self, dir: &Path, project: ProjectId, limit: ProjectLimit) -> Result<()> {
@@ -104,6 +117,11 @@ impl ProjectQuotas for LinuxQuotas {
     }
 }
 
+/// A directory, only to say which.
+fn place(dir: &Path) -> Result<OwnedFd> {
+    open(dir, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).of("open", dir)
+}
+
 impl LinuxQuotas {
     pub(super) fn of_this_kernel() -> Self {
         if quotactl::takes_descriptors() { Self::ByDescriptor } else { Self::ByDevice }
@@ -112,7 +130,7 @@ impl LinuxQuotas {
     fn ask<T>(self, call: &'static str, dir: &Path, ask: impl FnOnce(Of) -> nix::Result<T>) -> Result<T> {
         match self {
             Self::ByDescriptor => {
-                let place = open(dir, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).of("open", dir)?;
+                let place = place(dir)?;
                 ask(Of::Inside(place.as_fd())).of(call, dir)
             }
             Self::ByDevice => ask(Of::Device(&device_under(dir)?)).of(call, dir),

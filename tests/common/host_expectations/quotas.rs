@@ -293,6 +293,8 @@ fn usage(bed: &dyn Bed) {
     }
     let whole = machine.files.space(&bed.dir()).unwrap();
     assert!(whole.total > Bytes::gib(1), "{whole:?}");
+    let (counted, space) = machine.quotas.usage_and_space(&bed.dir(), project(100)).unwrap();
+    assert_eq!((counted, space.total), (known(bed, 100), whole.total));
     bound(bed, 100, of_bytes(whole.total.saturating_add(whole.total)));
     assert_eq!(machine.mounts.usage(&target).unwrap().total, whole.total);
     unmounted(bed, &target);

@@ -23,7 +23,7 @@ fn world() -> World {
     World::with(fake, vec![config])
 }
 
-fn create(world: &World, name: &'static str) -> Result<Record> {
+fn create(world: &World, name: &'static str) -> Result<Arc<Record>> {
     world.create(&Volume::xfs(name))
 }
 

@@ -76,7 +76,7 @@ fn directories_become_volumes_where_their_data_lies_and_a_look_changes_nothing()
     assert_eq!(done, vec![Outcome::Done; 2]);
     let found = world.engine.inspect(&VolumeId::from_name("a")).unwrap();
     assert_eq!((found.record.project, found.record.spec.warn_percent), (Some(project(1000)), Some(50)));
-    assert_eq!((found.faults, found.record.taken_from), (vec![], None));
+    assert_eq!((found.faults, found.record.taken_from.clone()), (vec![], None));
     assert_eq!(usage(&world, 1000).limit, ProjectLimit { bytes: Some(Bytes::gib(1)), inodes: None });
     assert!(has(&world, &data("a").join("file")) && !has(&world, &apps("a")));
     let room = world.engine.pools()[0].room.clone().unwrap();
@@ -194,14 +194,14 @@ fn an_import_cut_at_any_step_leaves_the_old_or_the_new_and_goes_on() {
                 world.restart(how);
                 world.engine.recover();
                 assert_eq!(world.engine.set_aside(), [], "{cut:?}");
-                let names: Vec<_> = world.engine.list(None, 0).unwrap().0.into_iter().map(|it| it.id).collect();
+                let names: Vec<_> = world.engine.list(None, 0).unwrap().0.into_iter().map(|it| it.id.clone()).collect();
                 let (old, new) = (has(&world, &apps("a").join("file")), has(&world, &data("a").join("file")));
                 assert_eq!((old, names.len()), (!new, usize::from(new)), "{cut:?}");
             }
             let outcome = outcome(&world, true);
             assert!(matches!(outcome, Outcome::Done | Outcome::Present), "{cut:?}: {outcome:?}");
             let found = world.engine.inspect(&VolumeId::from_name("a")).unwrap();
-            assert_eq!((found.faults, found.record.taken_from), (vec![], None), "{cut:?}");
+            assert_eq!((found.faults, found.record.taken_from.clone()), (vec![], None), "{cut:?}");
             assert_eq!(usage(&world, 1000).limit.bytes, Some(Bytes::gib(1)), "{cut:?}");
             assert!(has(&world, &data("a").join("file")), "{cut:?}");
             world.engine.tend();

@@ -53,7 +53,7 @@ fn of_bytes(bytes: Bytes) -> ProjectLimit {
     ProjectLimit { bytes: Some(bytes), inodes: None }
 }
 
-fn create(world: &World, name: &str, size: Bytes) -> Result<Record> {
+fn create(world: &World, name: &str, size: Bytes) -> Result<Arc<Record>> {
     world.engine.create(&request(name, size))
 }
 
@@ -63,7 +63,7 @@ fn request(name: &str, size: Bytes) -> CreateRequest {
     request
 }
 
-fn record(world: &World, name: &str) -> Record {
+fn record(world: &World, name: &str) -> Arc<Record> {
     world.engine.record(&VolumeId::from_name(name)).unwrap()
 }
 
@@ -94,7 +94,7 @@ fn a_volume_is_a_directory_with_a_project_and_a_limit() {
 #[test]
 fn a_volume_grows_and_shrinks_where_it_is_mounted_and_nothing_else_changes() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
     let request = MountRequest { target: "/mnt/a".into(), read_only: false };
     world.engine.mount(&id, &request).unwrap();
     assert_eq!(world.engine.expand(&id, None, at_least(Bytes::gib(3))).unwrap(), Bytes::gib(3));
@@ -115,7 +115,7 @@ fn a_volume_grows_and_shrinks_where_it_is_mounted_and_nothing_else_changes() {
 #[test]
 fn mount_options_hold_where_it_is_staged_and_published() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
     let volume = Volume::xfs("a");
     let options = MountOptions::from_flags(&["noexec", "nodev"]);
     let request = StageRequest { staging: volume.staging(), access: volume.access(), options };
@@ -146,7 +146,7 @@ fn an_id_that_anybody_has_is_nobody_elses() {
 #[test]
 fn ids_are_known_again_after_a_restart_though_a_record_is_damaged() {
     let mut world = world();
-    let ids: Vec<_> = ["a", "b", "c"].map(|name| create(&world, name, Bytes::gib(1)).unwrap().id).into();
+    let ids: Vec<_> = ["a", "b", "c"].map(|name| create(&world, name, Bytes::gib(1)).unwrap().id.clone()).into();
     world.engine.delete(&ids[2]).unwrap();
     let files = world.fake.machine().files;
     files.write_whole(&PoolDir::new(POOL).volume(&ids[0]).record(), b"\0\0\0").unwrap();
@@ -175,8 +175,8 @@ fn inodes_are_limited_where_that_is_asked_for() {
 #[test]
 fn an_audit_finds_files_that_have_left_and_mends_what_has_drifted() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
-    let other = create(&world, "b", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
+    let other = create(&world, "b", Bytes::gib(1)).unwrap().id.clone();
     world.fake.machine().files.create_dir(&data(&id).join("dir")).unwrap();
     for name in ["file", "dir/file"] {
         world.fake.write_in(&data(&id), name, Bytes::mib(1)).unwrap();

@@ -1,6 +1,7 @@
 //! Pools without a disk: the filesystem in a file that the driver makes, mounts, finds again and grows.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use ullage::config::{LimitSettings, Overcommit, PoolConfig, PoolImage};
@@ -28,7 +29,7 @@ fn started(fake: &Fake, size: Bytes) -> World {
     World::with(fake.clone(), in_image(size))
 }
 
-fn create(world: &World, name: &str, size: Bytes) -> Result<Record> {
+fn create(world: &World, name: &str, size: Bytes) -> Result<Arc<Record>> {
     let mut request = Volume { size, ..Volume::xfs("any") }.request();
     request.spec.name = name.to_owned();
     world.engine.create(&request)

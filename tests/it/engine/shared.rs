@@ -29,7 +29,7 @@ fn name(pool: &str) -> PoolName {
     PoolName::parse(pool).unwrap()
 }
 
-fn create(world: &World, pool: &str, volume: &str, size: Bytes) -> Result<Record> {
+fn create(world: &World, pool: &str, volume: &str, size: Bytes) -> Result<Arc<Record>> {
     let mut request = Volume { size, ..Volume::xfs("any") }.request();
     (request.spec.name, request.spec.pool) = (volume.to_owned(), name(pool));
     world.engine.create(&request)

@@ -202,7 +202,7 @@ fn lists_in_pages_in_the_order_of_ids() {
     let page = |after: Option<&str>, limit| {
         let after = after.map(VolumeId::from_name);
         let (records, more) = world.engine.list(after.as_ref(), limit).unwrap();
-        (records.into_iter().map(|record| record.spec.name).collect::<Vec<_>>().join(""), more)
+        (records.into_iter().map(|record| record.spec.name.clone()).collect::<Vec<_>>().join(""), more)
     };
     assert_eq!(page(None, 0), ("abc".into(), false));
     assert_eq!(page(None, 2), ("ab".into(), true));

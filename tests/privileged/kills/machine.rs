@@ -124,6 +124,7 @@ deadly! { ProjectQuotas
     looks {
         state(dir: &Path) -> QuotaState;
         usage(dir: &Path, project: ProjectId) -> Option<ProjectUsage>;
+        usage_and_space(dir: &Path, project: ProjectId) -> (Option<ProjectUsage>, Usage);
         projects(dir: &Path) -> Vec<(ProjectId, ProjectUsage)>;
         project_of(path: &Path) -> Option<ProjectTag>;
         usage_of_all(dir: &Path) -> Option<Usage>;
@@ -190,6 +191,10 @@ impl Mounts for Deadly<dyn Mounts> {
 
     fn at(&self, path: &Path) -> Result<Option<MountAt>> {
         self.real.at(path)
+    }
+
+    fn is_read_only(&self, path: &Path) -> Result<bool> {
+        self.real.is_read_only(path)
     }
 
     fn identity(&self, path: &Path) -> Result<Option<MountIdentity>> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 
 use ullage::engine::{Engine, Kind};
 use ullage::host::linux;
@@ -167,7 +167,7 @@ fn two_engines_on_one_filesystem_never_share_an_id() {
     let made = at_once(4, |thread| {
         let (engine, half) = (&engines[thread % 2], thread / 2 * EACH / 2);
         let mine = volumes[half..half + EACH / 2].iter();
-        mine.map(|volume| engine.create(&volume.request()).unwrap()).collect::<Vec<Record>>()
+        mine.map(|volume| engine.create(&volume.request()).unwrap()).collect::<Vec<Arc<Record>>>()
     });
     let projects: Vec<_> = made.concat().into_iter().map(|record| record.project.unwrap()).collect();
     assert_eq!(projects.len(), 2 * EACH);

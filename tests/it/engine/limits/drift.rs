@@ -47,7 +47,7 @@ fn what_was_changed_behind_is_told_once_and_mended() {
 #[test]
 fn a_directory_that_is_gone_is_a_fault_and_is_not_made_anew() {
     let mut world = world();
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
     let aside = Path::new("/aside");
     world.fake.machine().files.rename(&data(&id), aside).unwrap();
     for _ in 0..2 {

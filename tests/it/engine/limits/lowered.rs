@@ -10,7 +10,7 @@ use super::*;
 #[test]
 fn a_limit_is_lowered_by_a_resize_though_a_kubelet_keeps_the_mounts() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(4)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(4)).unwrap().id.clone();
     world.fake.write_in(&data(&id), "file", Bytes::gib(1)).unwrap();
     assert_eq!(world.engine.resize(&id, Bytes::gib(2)).unwrap(), Bytes::gib(2));
     assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(2)));
@@ -34,7 +34,7 @@ fn give(fake: &Fake, files: &[PathBuf], project: Option<ProjectId>) {
 }
 
 /// A volume with 4800 inodes; one is the directory itself.
-fn with_files(world: &World, name: &'static str, inodes: InodeLimit) -> Record {
+fn with_files(world: &World, name: &'static str, inodes: InodeLimit) -> Arc<Record> {
     let mut request = request(name, Bytes::gib(1));
     request.spec.inodes = Some(inodes);
     let made = world.engine.create(&request).unwrap();
@@ -72,7 +72,7 @@ fn fitting(fake: &Fake, files: usize) -> usize {
 fn a_limit_that_is_lowered_holds_all_that_was_written_meanwhile() {
     let (world, lowered) = (world(), Bytes::mib(20));
     let made = with_files(&world, "a", InodeLimit::Auto);
-    let (id, more, mut refused) = (made.id, files(&world, "/more", 1000), 0);
+    let (id, owner, more, mut refused) = (made.id.clone(), made.project, files(&world, "/more", 1000), 0);
     for (at, is_file) in (1..).flat_map(|at| [(at, true), (at, false)]) {
         let (fake, dir, others, has_begun) =
             (world.fake.clone(), data(&id), more.clone(), Arc::new(AtomicBool::new(false)));
@@ -81,7 +81,7 @@ fn a_limit_that_is_lowered_holds_all_that_was_written_meanwhile() {
             begun.store(true, Ordering::SeqCst);
             match is_file {
                 true => drop(fake.write_in(&dir, "more", Bytes::mib(30))),
-                false => give(&fake, &others[..fitting(&fake, others.len())], made.project),
+                false => give(&fake, &others[..fitting(&fake, others.len())], owner),
             }
         });
         let answer = world.engine.shrink(&id, lowered);
@@ -113,7 +113,7 @@ fn a_limit_is_that_of_the_record_wherever_a_call_fails() {
         let mut failed = 0;
         for at in 1.. {
             let world = world();
-            let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+            let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
             world.fake.cut(Some(Cut { at, how: How::Fail(Errno::EIO) }));
             let answer = call(&world, &id);
             failed += usize::from(answer.is_err());

@@ -52,7 +52,7 @@ fn a_kernel_that_says_more_than_it_does_is_not_believed() {
 #[test]
 fn a_limit_that_is_not_kept_is_an_error_of_whoever_sets_it() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(2)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(2)).unwrap().id.clone();
     world.fake.lie(Some(Lie::Takes));
     let refusals = [
         create(&world, "b", Bytes::gib(1)).map(drop),
@@ -72,7 +72,7 @@ fn a_limit_that_is_not_kept_is_an_error_of_whoever_sets_it() {
 fn in_a_full_pool_nothing_is_proven_and_nothing_made_until_it_is() {
     for lie in [None].into_iter().chain(LIES.map(Some)) {
         let mut world = world();
-        let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+        let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
         let free = world.fake.machine().files.space(Path::new(POOL)).unwrap().available;
         world.fake.write_in(Path::new("/"), "others", free.saturating_sub(Bytes::new(512 << 10))).unwrap();
         world.restart(How::Kill);

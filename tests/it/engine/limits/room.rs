@@ -31,7 +31,7 @@ fn the_room_is_what_nobody_was_promised_and_nobody_else_has_taken() {
     let room =
         || Bytes::gib(world.engine.capacity(&of_limits().name, false).unwrap().available.get().div_ceil(1 << 30));
     assert_eq!(room(), Bytes::gib(90));
-    let id = create(&world, "a", Bytes::gib(20)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(20)).unwrap().id.clone();
     assert_eq!(room(), Bytes::gib(70));
     world.fake.write_in(&data(&id), "file", Bytes::gib(10)).unwrap();
     assert_eq!(room(), Bytes::gib(70), "what is filled was promised");
@@ -54,7 +54,7 @@ fn available(world: &World) -> Bytes {
 fn a_ratio_promises_so_much_more_than_there_is_and_no_more() {
     let world = promising(Overcommit::Ratio(200));
     assert_eq!(available(&world), Bytes::gib(200));
-    let id = create(&world, "a", Bytes::gib(150)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(150)).unwrap().id.clone();
     assert_eq!(available(&world), Bytes::gib(50));
     assert_eq!(usage(&world, project(100)).limit, of_bytes(Bytes::gib(150)));
     assert_eq!(create(&world, "b", Bytes::gib(51)).unwrap_err().kind(), Kind::Full);
@@ -90,7 +90,7 @@ fn a_size_beyond_the_pool_is_the_same_whoever_asks() {
     let world = promising(Overcommit::Unlimited);
     for (name, size) in [("small", 50), ("large", 150)] {
         let (size, target) = (Bytes::gib(size), PathBuf::from(format!("/mnt/{name}")));
-        let id = create(&world, name, size).unwrap().id;
+        let id = create(&world, name, size).unwrap().id.clone();
         world.engine.mount(&id, &MountRequest { target: target.clone(), read_only: false }).unwrap();
         world.fake.write_in(&data(&id), "file", Bytes::gib(1)).unwrap();
         let place = world.engine.view().unwrap().locate(&id).unwrap().place.unwrap();

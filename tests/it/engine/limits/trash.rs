@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn what_is_deleted_gives_its_project_back_after_its_data_and_its_limit() {
     let world = world();
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
     world.fake.write_in(&data(&id), "file", Bytes::mib(100)).unwrap();
     world.engine.delete(&id).unwrap();
     assert_eq!(
@@ -31,7 +31,7 @@ fn names_in_trash(world: &World) -> Vec<String> {
 fn what_was_given_to_another_project_leaves_that_its_limit_and_its_own_is_cleared() {
     let world = world();
     let quotas = world.fake.machine().quotas;
-    let id = create(&world, "a", Bytes::gib(1)).unwrap().id;
+    let id = create(&world, "a", Bytes::gib(1)).unwrap().id.clone();
     world.fake.write_in(&data(&id), "file", Bytes::mib(1)).unwrap();
     quotas.set_limit(Path::new(POOL), project(7), of_bytes(Bytes::gib(3))).unwrap();
     for path in [data(&id), data(&id).join("file")] {
@@ -48,7 +48,7 @@ fn what_was_given_to_another_project_leaves_that_its_limit_and_its_own_is_cleare
 #[test]
 fn a_limit_that_has_drifted_is_cleared_too_once_nobody_has_anything_open() {
     let world = world();
-    let (machine, id) = (world.fake.machine(), create(&world, "a", Bytes::gib(1)).unwrap().id);
+    let (machine, id) = (world.fake.machine(), create(&world, "a", Bytes::gib(1)).unwrap().id.clone());
     machine.files.create_dir(Path::new(ELSEWHERE)).unwrap();
     world.fake.set_project_behind(Path::new(ELSEWHERE), Some(project(100))).unwrap();
     let drifted = of_bytes(Bytes::gib(9));
