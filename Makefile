@@ -13,8 +13,8 @@ help: ## this list
 build: ## the program, target/release/ullage
 	cargo build --release
 
-image: ## the container image, target/image/ullage.tar, of local bases and without a registry (as root)
-	@tests/prepare image
+image: ## the container image, target/image/ullage.tar, of local bases and without a registry (as root); ARCH=arm64: for that
+	@tests/prepare image$(ARCH:%=-%)
 	@image/build
 
 demo: ## a volume's life on this machine, as a story: made, filled until it cries, grown, deleted
