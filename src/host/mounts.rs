@@ -18,8 +18,8 @@ pub trait Mounts: Send + Sync {
     /// `EBUSY` while it is in use.
     fn unmount(&self, target: &Path) -> Result<()>;
 
-    /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there. One system call
-    /// (`statx(2)`).
+    /// What is mounted at exactly this path; `None` where the path is no mount point, or is not there (`statx(2)`; the
+    /// name of a loop device is read in `/sys`).
     fn at(&self, path: &Path) -> Result<Option<MountAt>>;
 
     /// Whether writes are refused at a path, by the mount or by the filesystem (`statvfs(3)`).
